@@ -1,0 +1,114 @@
+"""A spec: one item under `rotations:` in a schedule file, checked and immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rotator.model import Can, Place, Shape
+from rotator.record import Identity
+from rotator.settings import Settings
+
+DEFAULT_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-"
+
+
+class When(Protocol):
+    """When a spec is due. Pure. Slots are seconds since the epoch, UTC, and never fall."""
+
+    def slot(self, last_slot: float, now: float) -> float | None:
+        """The newest slot that is due, if it is later than `last_slot`; missed slots coalesce into it."""
+
+    def next_slot(self, last_slot: float, now: float) -> float:
+        """When the next slot after `last_slot` comes, `now` or earlier if it is due."""
+
+
+@dataclass(frozen=True)
+class PasswordPolicy:
+    """What a password looks like (`generate.py`): at least 32 characters and 128 bits, never a leading `-`."""
+
+    length: int = 32
+    alphabet: str = DEFAULT_ALPHABET
+
+
+@dataclass(frozen=True)
+class Named:
+    """A choice of something of the owner's: its type, its name in `rotator.yaml`, and its settings."""
+
+    type: str
+    name: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class PlaceSpec:
+    """A place of a spec: the store's own visible path, or a destination."""
+
+    place: Place
+    by: Named
+    attested_accepted: bool = False
+
+
+@dataclass(frozen=True)
+class ReloadSpec:
+    """A reload of a spec, and the level it must reach: 1 sent, 2 accepted, 3 adopted."""
+
+    name: str
+    level: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotationSpec:
+    """One spec. Durations are seconds."""
+
+    name: str
+    source: str
+    """`file:line` of its name."""
+    owner: str
+    identity: Identity
+    shape: Shape
+    can: Can
+    target: Named
+    """The plugin's type, its settings (`settings`), and the name of the connection (`name`)."""
+    connection: Named
+    store: Named
+    path: str
+    """Of its record in the store."""
+    places: tuple[PlaceSpec, ...]
+    """The store's own place first."""
+    when: When
+    reloads: tuple[ReloadSpec, ...] = ()
+    grace: float = 0.0
+    soak: float = 0.0
+    max_age: float | None = None
+    lifetime: float | None = None
+    """How long an issued credential lives by itself, where the provider limits it and says so at load."""
+    password: PasswordPolicy = PasswordPolicy()
+    retire: bool = False
+    check_every: float = 86400.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def in_place(self) -> bool:
+        """One user with one secret."""
+        return self.shape is Shape.IN_PLACE
+
+    @property
+    def is_set(self) -> bool:
+        """The core chooses the secret."""
+        return self.shape.is_set
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """The users whose secrets are rotated, in the target's words."""
+        return self.identity.principals
+
+    @property
+    def chain(self) -> str:
+        """The name of its audit chain: it outlives a renaming of the spec."""
+        return f"{self.store.name}:{self.path}"
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """Names of all places, the store's own first."""
+        return tuple(each.place.name for each in self.places)
