@@ -134,10 +134,10 @@ def link(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head 
     linked = []
     for event in events:
         seq, prev = (head.seq + 1, head.hash) if head else (1, "")
-        event = _replace(event, seq=seq, prev=prev)
-        event = _replace(event, hash=digest(event.document()))
-        head = Head(event.seq, event.hash)
-        linked.append(event)
+        numbered = _replace(event, seq=seq, prev=prev)
+        hash = digest(numbered.document())
+        head = Head(seq, hash)
+        linked.append(_replace(numbered, hash=hash))
     return linked, head
 
 

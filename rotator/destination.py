@@ -51,5 +51,5 @@ class Destination(ABC, Generic[S]):
         """(reads) What an operator should know before the first publish: all findings."""
         return []
 
-    def close(self) -> None:  # noqa: B027 - nothing to close is the common case
+    def close(self) -> None:
         """Drop connections; never raises, may be called twice."""

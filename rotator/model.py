@@ -17,19 +17,19 @@ def _never(what: str) -> TypeError:
 class Secret:
     """A secret value. It does not pickle, print, format, compare or copy; `reveal` is the one way out, and easy to search for."""
 
-    __slots__ = ("_Secret__value",)
+    __slots__ = ("_value",)
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: str) -> None:
-        self.__value = value
+        self._value = value
 
     def reveal(self) -> str:
         """The value itself: only to hand it to the store or the wire."""
-        return self.__value
+        return self._value
 
     def matches(self, other: Secret) -> bool:
         """Whether both hold the same value, in constant time."""
-        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+        return hmac.compare_digest(self._value.encode(), other.reveal().encode())
 
     def __repr__(self) -> str:
         return "Secret(hidden)"
@@ -109,7 +109,7 @@ class Level(StrEnum):
 
 
 FINDING_CODES = frozenset(
-    "login privilege.missing privilege.unproven principal.missing principal.unequal principal.expired principal.superuser"
+    "login privilege.missing privilege.unproven principal.missing principal.unequal principal.expired principal.superuser"  # noqa: SIM905 - reads better
     " slot.none stray sessions fitness lockout self clock place.missing place.foreign store ok".split()
 )
 """Every code that a finding may carry."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag
 
 
 class Settings(BaseModel):
@@ -39,7 +43,8 @@ def _kind(value: Any) -> str | None:
     for kind in ("env", "file", "store"):
         if isinstance(value, Mapping) and kind in value:
             return kind
-    return {EnvRef: "env", FileRef: "file", StoreRef: "store"}.get(type(value))
+    kinds: dict[type, str] = {EnvRef: "env", FileRef: "file", StoreRef: "store"}
+    return kinds.get(type(value))
 
 
 SecretRef = Annotated[
@@ -51,3 +56,47 @@ SecretRef = Annotated[
     ),
 ]
 """Where a secret is to be found. The field never holds a value."""
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is a number and a unit: 30d, 12h, 15m or 45s")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""A span of time as it is written in YAML: `30d`, `12h`, `15m`, `45s`."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine: `localhost`, 127.0.0.0/8, `::1`. Pure: nothing is resolved."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _service_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("give a URL with its host: https://...")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL holds no user and no password here; give them as references")
+    if parts.query or parts.fragment or re.search(r"[\x00-\x20\x7f]", value):
+        raise ValueError("a URL holds no query, no fragment and no blank here")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("http:// sends secrets in clear; only towards loopback, else https://")
+    _ = parts.port
+    return value
+
+
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+"""Where a service answers: https, or http towards loopback only; without user info, query or fragment."""

@@ -86,6 +86,8 @@ class RotationSpec:
     password: PasswordPolicy = PasswordPolicy()
     retire: bool = False
     check_every: float = 86400.0
+    backoff_least: float = 0.0
+    """Where the store counts writes, a failed run waits at least an hour."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
-from rotator.errors import Denied, Foreign, PortError, Refused, Rejected, Unfit, Unreachable
+from rotator.errors import Conflict, Denied, Foreign, PortError, Refused, Rejected, Unfit, Unreachable
 from rotator.model import Can, Credential, Finding, Level, Secret, Settle
-from rotator.settings import EnvRef, FileRef, SecretRef, Settings, StoreRef
+from rotator.settings import Duration, EnvRef, FileRef, SecretRef, ServiceUrl, Settings, StoreRef
 
 __all__ = [
-    "Can", "Credential", "Denied", "EnvRef", "FileRef", "Finding", "Foreign", "IssueTarget", "Level", "Live", "PortError", "Refused",
-    "Rejected", "Runtime", "Secret", "SecretRef", "SetTarget", "Settings", "Settle", "StoreRef", "SwapTarget", "Target", "Unfit",
-    "Unreachable",
+    "Can", "Conflict", "Credential", "Denied", "Duration", "EnvRef", "FileRef", "Finding", "Foreign", "IssueTarget", "Level", "Live",
+    "PortError", "Refused", "Rejected", "Runtime", "Secret", "SecretRef", "ServiceUrl", "SetTarget", "Settings", "Settle", "StoreRef",
+    "SwapTarget", "Target", "Unfit", "Unreachable",
 ]  # fmt: skip
 
 C = TypeVar("C", bound=Settings)
@@ -45,7 +45,8 @@ class Runtime:
     timeout: float = 10.0
     """Seconds for one call, the same for the whole run."""
     fence: int = 0
-    """The record's `seq` when this run took its lease: a later run's is higher."""
+    """The record's `seq` when this run took its lease: a later run's is higher. A plugin that `can.fences` raises `Conflict` where the
+    target holds a higher one."""
 
 
 class Target(ABC, Generic[C, T]):
@@ -127,7 +128,7 @@ class Target(ABC, Generic[C, T]):
         """(reads) The target's own time, where it tells one."""
         return None
 
-    def close(self) -> None:  # noqa: B027 - nothing to close is the common case
+    def close(self) -> None:
         """Drop connections; never raises, may be called twice, the next call reconnects."""
 
 

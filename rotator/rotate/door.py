@@ -1,0 +1,258 @@
+"""The one door of the engine: every effect goes through `Door.do`, every write of the record through `Door.write`.
+
+Fault injection, interleavings, the oracle and the audit all stand on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+import tenacity
+
+from rotator.audit import Event, EventName, Ledger, Phase, Result, link
+from rotator.destination import Destination
+from rotator.errors import LedgerFailed, PortError, Rejected, RotatorError, Unfit, Unreachable
+from rotator.record import WRITES_KEPT, Lease, Record
+from rotator.rotate.order import Order, Stopped
+from rotator.seam import Interrupted, Seam
+from rotator.spec import RotationSpec
+from rotator.step import Name, Seen
+from rotator.store import Store
+from rotator.target import IssueTarget, SetTarget
+
+T = TypeVar("T")
+PAUSE = 2.0
+"""Seconds: the most that a first retry inside a run waits; doubled each time."""
+
+
+class Kind(Enum):
+    """What an effect is."""
+
+    READ = "read"
+    WRITE = "write"
+    """Of the record."""
+    CHANGE = "change"
+    """At a target or a place: an intent stands in the ledger before it."""
+
+
+class ReloadPort(Protocol):
+    """Tells consumers of one spec that a new version is there."""
+
+    def tell(self, version: str) -> int:
+        """Returns the level reached: 1 sent, 2 accepted, 3 adopted. May be called twice for a version."""
+
+    def close(self) -> None:
+        """Drop connections."""
+
+
+class Port(Protocol):
+    """Anything that an effect touches."""
+
+    def close(self) -> None:
+        """Drop connections."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that a run touches: the target, the store, and the places by name (the store's own included)."""
+
+    target: SetTarget[Any, Any] | IssueTarget[Any, Any]
+    store: Store[Any]
+    places: Mapping[str, Destination[Any]] = field(default_factory=dict)
+    reloads: Mapping[str, ReloadPort] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Drop all connections."""
+        for port in (self.target, self.store, *self.places.values(), *self.reloads.values()):
+            port.close()
+
+
+class Around:
+    """Stands around each effect; production lets it through. `rotator.testing` derives faults, interleavings and an oracle from it."""
+
+    def effect(self, _name: str, _kind: Kind, call: Callable[[], T]) -> T:
+        """Perform the effect."""
+        return call()
+
+
+def scrubbed(error: BaseException) -> PortError:
+    """What a port raised, without what could carry a secret: only our own errors keep their words."""
+    if isinstance(error, PortError):
+        clean = type(error)(error.what, error.fix, error.code)
+        if isinstance(error, Unreachable) and isinstance(clean, Unreachable):
+            clean.retry_after = error.retry_after
+        return clean
+    if isinstance(error, Interrupted):
+        return Unreachable("no answer within the deadline of the call")
+    return Unreachable(f"the plugin raised {type(error).__name__}: outcome unknown", "report it to the plugin's author")
+
+
+class Door:
+    """Lease, ledger, record and effects of one run."""
+
+    def __init__(self, spec: RotationSpec, ports: Ports, ledger: Ledger, order: Order, seam: Seam, around: Around | None = None) -> None:
+        self.spec, self.ports, self.ledger, self.order, self.seam = spec, ports, ledger, order, seam
+        self.around = around or Around()
+        self.record = Record()
+        self.seen = Seen(run=order.run, named=order.named, forced=order.forced)
+        self.until: float | None = None
+        """End of our lease by our own clock; None: we hold none."""
+        self.lease: Lease | None = None
+        self.head = self.record.audit_head
+        self.waiting: list[Event] = []
+        self.last_error: PortError | None = None
+        self.started = seam.ticks()
+
+    # ---- effects
+
+    def do(
+        self,
+        step: Name,
+        effect: str,
+        call: Callable[[], T],
+        *,
+        port: Port,
+        kind: Kind = Kind.CHANGE,
+        tries: int = 2,
+        exempt: bool = False,
+        **about: str,
+    ) -> T:
+        """Perform one effect: event, lease check, alarm, call, event. Raises a scrubbed `PortError`, `Stopped`, `LedgerFailed`.
+
+        `exempt`: what follows a mint goes on when the lease has lapsed or the ledger fails; the revision fences it.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Unreachable),
+            stop=tenacity.stop_after_attempt(tries),
+            wait=lambda state: self.seam.jitter(PAUSE * 2 ** (state.attempt_number - 1)),
+            sleep=self.seam.sleep,
+            reraise=True,
+        )
+        for attempt in retrying:
+            with attempt:
+                return self._once(step, effect, call, port, kind, exempt, attempt.retry_state.attempt_number, about)
+        raise AssertionError("tenacity gives an attempt or raises")
+
+    def _once(
+        self, step: Name, effect: str, call: Callable[[], T], port: Port, kind: Kind, exempt: bool, attempt: int, about: Mapping[str, str]
+    ) -> T:
+        if kind is not Kind.READ and not exempt:
+            self.still_ours()
+        event: dict[str, Any] = {"step": step, "effect": effect, "attempt": attempt, **about}
+        if kind is Kind.CHANGE:
+            self.tell(Phase.INTENT, **event)
+            self.flush(exempt=exempt)
+        begun = self.seam.ticks()
+        try:
+            result = self._call(effect, kind, call, port)
+        except PortError as error:
+            self.last_error = error
+            outcome = Result.UNKNOWN if isinstance(error, Unreachable) else Result.FAILURE
+            self._told(kind, event, begun, outcome, error)
+            raise
+        if kind is not Kind.WRITE:
+            self._told(kind, event, begun, Result.SUCCESS, None, hold=step is Name.ISSUE)
+        return result
+
+    def _call(self, effect: str, kind: Kind, call: Callable[[], T], port: Port) -> T:
+        try:
+            with self.seam.deadline(self.order.timeout + 1):
+                return self.around.effect(effect, kind, call)
+        except RotatorError as error:
+            port.close()
+            if not isinstance(error, PortError):
+                raise
+            raise scrubbed(error) from None
+        except (Exception, Interrupted) as error:  # noqa: BLE001 - whatever a plugin raises is an unknown outcome, and only its type is shown
+            clean = scrubbed(error)
+        port.close()
+        raise clean
+
+    def _told(
+        self, kind: Kind, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None, *, hold: bool = False
+    ) -> None:
+        took = int((self.seam.ticks() - begun) * 1000)
+        self.tell(Phase.OUTCOME, outcome=outcome, duration_ms=took, error=error, **event)
+        if kind is Kind.CHANGE and not hold:
+            self.flush()
+
+    def still_ours(self) -> None:
+        """Stop where our lease has lapsed by our own clock, suspended time counted."""
+        if self.until is not None and self.seam.ticks() >= self.until:
+            raise Stopped("lapsed")
+
+    # ---- the record
+
+    def write(self, new: Record, step: Name, reason: str = "", *, exempt: bool = False, release: bool = False) -> None:
+        """Replace the record; `Conflict` where another runner was faster. The same write may land only once, however often it is sent."""
+        if exempt:
+            ours = new
+        else:
+            self.tell(Phase.RECORD, step=step, reason=reason or None, outcome=Result.SUCCESS)
+            self.flush()
+            ours = new.but(audit_head=self.head)
+        writes = (*self.record.writes, self.seam.new_id())[-WRITES_KEPT:]
+        lease = None if release else self.lease
+        ours = ours.but(
+            revision=self.record.revision, seq=self.record.seq + 1, at=self.seam.now(), writes=writes, lease=lease, name=self.spec.name
+        )
+        store = self.ports.store
+        self.record = self.do(
+            step, f"write record {step}", lambda: store.write(self.spec.path, ours), port=store, kind=Kind.WRITE, tries=3, exempt=exempt
+        )
+
+    # ---- events
+
+    def tell(self, phase: Phase | None, event: EventName = EventName.STEP, *, error: RotatorError | None = None, **about: Any) -> None:
+        """Put an event in line; it is durable after the next `flush`."""
+        spec, rotation = self.spec, self.record.pending or self.record.current
+        if error:
+            about |= {"error_type": type(error).__name__, "error_message": str(error), "error_code": getattr(error, "code", None)}
+        self.waiting.append(
+            Event(
+                ts=datetime.fromtimestamp(self.seam.now(), UTC).isoformat(timespec="milliseconds"),
+                event=event,
+                chain=about.pop("chain", spec.chain),
+                phase=phase,
+                spec=spec.name,
+                environment=spec.identity.environment,
+                target=f"{spec.identity.type} {spec.identity.endpoint}",
+                principal=",".join(spec.principals),
+                store_path=spec.chain,
+                rotation=about.pop("rotation", rotation.id if rotation else None),
+                run=self.order.run,
+                actor=self.order.actor,
+                trigger=self.order.trigger,
+                plugin=spec.identity.type,
+                plugin_version=self.order.plugin_version,
+                config_sha256=self.order.config_sha256,
+                **about,
+            )
+        )
+
+    def flush(self, *, exempt: bool = False) -> None:
+        """Make all events in line durable. Only a run under its lease appends to the chain: until CLAIM they wait."""
+        if not self.waiting or self.lease is None:
+            return
+        linked, head = link(self.waiting, self.head)
+        try:
+            self.ledger.append(linked)
+        except LedgerFailed:
+            if not exempt:
+                raise
+            return
+        self.waiting, self.head = [], head
+        self.order.emit(linked)
+
+
+def alive(error: PortError) -> bool:
+    """Whether an answer to a login means that the credential works."""
+    if isinstance(error, Unfit):
+        return True
+    if isinstance(error, Rejected):
+        return False
+    raise error

@@ -1,0 +1,187 @@
+"""What humans ask for: adopt, hold, undo, resolve, compromise. All under the lease; `revoke_intent` is the one-way door."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rotator.audit import EventName, Phase, Result
+from rotator.errors import Rejected, Unfit
+from rotator.generate import password
+from rotator.model import Credential, Level, Shape
+from rotator.plan import strangers
+from rotator.record import Failure, Hold, Pending, Previous, Record, Version
+from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
+from rotator.rotate.steps import Steps
+from rotator.step import FOREIGN, LEASE, Name
+
+
+class Humans(Steps):
+    """Commands: each answers with the record to claim with, or refuses."""
+
+    def asked(self, command: Command) -> Record:
+        """The record that this command leaves, and what the run knows of it. Raises `Stopped` ("refused") with the reason."""
+        match command:
+            case Adopt():
+                return self.adopt(command)
+            case HoldUntil():
+                return self.hold(command)
+            case Undo():
+                return self.undo_asked()
+            case Resolve():
+                return self.resolve(command)
+            case Compromise():
+                return self.compromise(command)
+
+    def hold(self, command: HoldUntil) -> Record:
+        """Keep the old one alive."""
+        q = self.record.previous
+        if not q or self.spec.in_place:
+            raise Stopped("refused", "there is no old credential alive to hold")
+        if q.revoke_intent or q.revoked:
+            raise Stopped("refused", "too late: the old credential is being revoked")
+        self.tell(Phase.RECORD, EventName.HELD, outcome=Result.SUCCESS, reason=command.why)
+        return self.record.but(hold=Hold(self.order.actor, command.why, self.seam.now() + command.seconds))
+
+    def undo_asked(self) -> Record:
+        """Give up pending, or go back to previous."""
+        r = self.record
+        p, q = r.pending, r.previous
+        if p:
+            if self.spec.in_place and not r.current:
+                raise Stopped("refused", "there is nothing to go back to: the first rotation is not finished")
+            self.tell(Phase.RECORD, EventName.UNDO_ASKED, outcome=Result.SUCCESS)
+            return r.but(pending=replace(p, failed=p.failed or Failure("undo")))
+        if not q or self.spec.in_place or q.credential.secret is None:
+            raise Stopped("refused", "there is no old credential to go back to")
+        if q.revoke_intent or q.revoked:
+            raise Stopped("refused", "too late: the old credential is being revoked")
+        self.tell(Phase.RECORD, EventName.UNDO_ASKED, outcome=Result.SUCCESS)
+        self.seen = self.seen.but(undo=True)
+        return r
+
+    def resolve(self, command: Resolve) -> Record:
+        """Accept or revoke an id that nobody could tell, or give up what a place shows."""
+        r, unknown = self.record, strangers(self.record, self.seen.live)
+        for id in filter(None, (command.accept, command.revoke)):
+            if id not in unknown:
+                raise Stopped("refused", f"{id} is not among the ids that wait for a decision ({', '.join(unknown) or 'there are none'})")
+        missing = command.overwrite - set(self.spec.place_names)
+        if missing:
+            raise Stopped("refused", f"no place is called {', '.join(sorted(missing))}; the places are {', '.join(self.spec.place_names)}")
+        self.seen = self.seen.but(overwrite=command.overwrite)
+        what = " ".join([f"accept {command.accept}"] * bool(command.accept) + [f"revoke {command.revoke}"] * bool(command.revoke))
+        self.tell(
+            Phase.RECORD, EventName.RESOLVED, outcome=Result.SUCCESS, reason=what or f"overwrite {' '.join(sorted(command.overwrite))}"
+        )
+        if command.revoke:
+            return r.but(doomed=(command.revoke,))
+        return r.but(base=r.base | {command.accept}) if command.accept else r
+
+    def compromise(self, command: Compromise) -> Record:
+        """Mark a version as leaked: no grace, no hold for it."""
+        r = self.record
+        version = {"current": r.current, "previous": r.previous, "pending": r.pending}[command.which]
+        if not version:
+            raise Stopped("refused", f"there is no {command.which} credential")
+        return r.but(compromised=r.compromised | {version.id})
+
+    # ---- adoption
+
+    def adopt(self, command: Adopt) -> Record:
+        """First take-over. Raises `Stopped` where it would lose track of something."""
+        r = self.record
+        if r.pending or r.previous:
+            raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
+        if command.new and r.current:
+            raise Stopped("refused", "there is a current credential; `rotator run NAME --force` makes a new one")
+        self._adopt_findings(command)
+        id = self.seam.new_id()
+        foreign = self._foreign_places(id, command)
+        if foreign - command.overwrite:
+            raise Stopped(
+                "refused",
+                f"{', '.join(sorted(foreign))} shows a value that is none of ours",
+                fix="accept that it is lost: --overwrite PLACE",
+            )
+        self.seen = self.seen.but(overwrite=command.overwrite)
+        keep = r.but(identity=self.spec.identity, current=None, places={}, reloads={}, revoke_after=None, attempts=0, not_before=None)
+        adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
+        self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason="new" if command.new else "existing", rotation=id)
+        return adopted
+
+    def _foreign_places(self, id: str, command: Adopt) -> set[str]:
+        """Places that show neither the adopted credential nor one that the record knows."""
+        before = self.record
+        if command.credential:
+            self.record = before.but(current=Version(id, command.credential, 0.0))
+        self.seen = self.seen.but(shows=self.read_places(Name.ADOPT))
+        self.record = before
+        return {place for place, shows in self.seen.shows.items() if shows == FOREIGN}
+
+    def _adopt_findings(self, command: Adopt) -> None:
+        """A second user or secret that lives must be taken on purpose; any other FAIL stops the adoption."""
+        failed = [each for each in self.findings if each.level is Level.FAIL]
+        strays = [each for each in failed if each.code == "stray"]
+        if strays and not command.take_second:
+            raise Stopped("refused", strays[0].text, fix="--take-second locks the second user; --drop-second drops the second secret")
+        rest = [each for each in failed if each.code != "stray"]
+        if rest:
+            raise Stopped("check", "; ".join(each.text for each in rest), fix=rest[0].fix)
+
+    def _adopt_new(self, id: str, keep: Record) -> Record:
+        """A first rotation: the present secret of the first user is given up."""
+        now, live = self.seam.now(), frozenset(self.seen.live)
+        if self.spec.is_set:
+            self.staged = id
+            pending = Pending(id, now, Credential(name=self.spec.principals[0], secret=password(self.spec.password, self.seam)))
+        else:
+            self._room(len(live))
+            pending = Pending(id, now, None, live, now + LEASE)
+            self.seen = self.seen.but(clear=id)
+        return keep.but(pending=pending, base=live)
+
+    def _adopt_existing(self, id: str, command: Adopt, keep: Record) -> Record:
+        credential, now, ids = command.credential, self.seam.now(), frozenset(self.seen.live)
+        assert credential is not None
+        self._fits(credential)
+        others = ids - {credential.name}
+        if command.retire is not None and command.retire not in others:
+            raise Stopped("refused", f"{command.retire} is not among the other ids ({', '.join(sorted(others)) or 'there are none'})")
+        if command.retire is None and not self.spec.is_set:
+            self._room(len(ids))
+        retired = Previous(self.seam.new_id(), Credential(name=command.retire, secret=None), now) if command.retire else None
+        return keep.but(
+            current=Version(id, credential, now),
+            previous=retired,
+            last_slot=now,
+            base=others - {command.retire or ""},
+            tombstones=tuple(each for each in keep.tombstones if not each.credential.same(credential)),
+        )
+
+    def _fits(self, credential: Credential) -> None:
+        """It must be of this spec's users, and log in."""
+        first = self.spec.principals[:1] if self.spec.shape is not Shape.ALTERNATING else self.spec.principals
+        if self.spec.is_set and credential.name not in first:
+            raise Stopped("refused", f"this spec rotates {' and '.join(self.spec.principals)}, not {credential.name}")
+        try:
+            self.prove(Name.ADOPT, credential)
+        except (Rejected, Unfit) as error:
+            raise Stopped("refused", f"{credential.name} does not work: {error.what}", fix=error.fix) from None
+
+    def _room(self, living: int) -> None:
+        """The others must leave a slot for the next rotation."""
+        most = self.ports.target.can.max_live
+        if most and living >= most:
+            raise Stopped("refused", f"all {most} slots are taken, so no new one could be minted", fix="give one up with --retire ID")
+
+    def take_second(self, command: Adopt) -> None:
+        """Lock the second user, or drop the second secret, once the record says that we are here."""
+        if not command.take_second or not self.spec.is_set or self.spec.in_place:
+            return
+        c, p = self.record.current, self.record.pending
+        mine = c.credential if c else p.credential if p else None
+        assert mine is not None
+        target, keep = self.ports.target, [mine] if c else []
+        others = [each for each in self.spec.principals if each != mine.name] or [mine.name]
+        second = Credential(name=others[0], secret=None)
+        self.do(Name.ADOPT, "take the second", lambda: target.revoke(second, keep), port=target, credential=second.name)

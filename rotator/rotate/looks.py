@@ -1,0 +1,229 @@
+"""What a run reads: logins, lists, places, the gate, and CHECK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from rotator.audit import EventName
+from rotator.destination import Destination
+from rotator.errors import PortError, Rejected, Unfit
+from rotator.model import Credential, Finding, Level, Settle, Shape, same_values
+from rotator.record import Record
+from rotator.rotate.door import Door, Kind, alive
+from rotator.rotate.order import Adopt, Stopped
+from rotator.spec import PlaceSpec
+from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome
+from rotator.target import IssueTarget, Live
+
+SKEW = 60.0
+"""Seconds by which clocks may differ; also how exact a provider's "last used" is taken to be."""
+LONGEST_LOOK = 86400.0
+"""Seconds: the span before a revocation in which the old one may not have been used is half of this, or of grace if that is less."""
+
+
+def observe(r: Record, shows: Mapping[str, str | None]) -> Record:
+    """What was read of the places, as the record shall say it: a place that stopped showing current makes grace start again."""
+    current = r.current
+    if not current:
+        return r
+    gone = {place: None for place, seen in shows.items() if seen not in (UNREAD, current.id) and r.places.get(place) == current.id}
+    return r.but(places={**r.places, **gone}, revoke_after=None, reloads={}) if gone else r
+
+
+class Looks(Door):
+    """Reads only: nothing in here changes a target, a place or the record."""
+
+    findings: tuple[Finding, ...] = ()
+
+    # ---- logins
+
+    def prove(self, step: Name, credential: Credential, *, settle: Settle | None = None) -> None:
+        """Prove that it works: `streak` fresh logins in a row, within the time that the target may be late. Raises `Rejected`, `Unfit`."""
+        target = self.ports.target
+        late = settle or target.can.appears
+        self._probe(step, "login", lambda: target.verify(credential), late, (Rejected,), credential)
+
+    def _probe(
+        self, step: Name, effect: str, call: Callable[[], str], late: Settle, not_yet: tuple[type[PortError], ...], credential: Credential
+    ) -> None:
+        end, streak = self.seam.ticks() + late.within.total_seconds(), 0
+        while streak < late.streak:
+            try:
+                self.do(step, effect, call, port=self.ports.target, kind=Kind.READ, credential=credential.name)
+                streak += 1
+            except not_yet:
+                streak = 0
+                if self.seam.ticks() >= end:
+                    raise
+            if streak < late.streak:
+                self.seam.sleep(late.every.total_seconds())
+
+    def works(self, step: Name, credential: Credential) -> bool:
+        """Whether it logs in now; one try. Let in but unfit is alive."""
+        target = self.ports.target
+        try:
+            self.do(step, "login", lambda: target.verify(credential), port=target, kind=Kind.READ, credential=credential.name)
+        except (Rejected, Unfit) as no:
+            return alive(no)
+        return True
+
+    def current_refused(self, step: Name) -> Outcome | None:
+        """The control login: None where current works; else how the step ends. A refusal is somebody else's change."""
+        assert self.record.current is not None
+        try:
+            self.prove(step, self.record.current.credential)
+        except Rejected:
+            return Outcome("Foreign")
+        except Unfit:
+            return Outcome("Unfit")
+        return None
+
+    def keep(self, but: Credential | None = None) -> list[Credential]:
+        """What must go on working, less the named: current, and previous while nothing was begun against it."""
+        c, q = self.record.current, self.record.previous
+        kept = [c.credential] if c else []
+        if q and q.credential.secret and not (self.spec.in_place or q.disable_intent or q.revoke_intent or q.revoked):
+            kept.append(q.credential)
+        return [each for each in kept if each is not but]
+
+    def listed(self, step: Name) -> dict[str, Live]:
+        """All ids that the provider lists; a Set target has none."""
+        target = self.ports.target
+        if not isinstance(target, IssueTarget) or not target.can.lists:
+            return {}
+        return {each.id: each for each in self.do(step, "list", target.live, port=target, kind=Kind.READ)}
+
+    # ---- places
+
+    def shown(self, step: Name, each: PlaceSpec) -> str | None:
+        """Which version a place shows: its id, None, FOREIGN or UNREAD."""
+        port = self.ports.places[each.place.name]
+        try:
+            values = self.do(
+                step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
+            )
+        except PortError:
+            return UNREAD
+        return self.classify(each, values) if values else None
+
+    def classify(self, each: PlaceSpec, values: Mapping[str, object]) -> str:
+        """The id of the version that these values are; FOREIGN: none of ours."""
+        r, fields = self.record, self.ports.target.fields
+        for one in (r.current, r.pending, r.previous, *r.tombstones):
+            if one and one.credential and one.credential.secret and same_values(each.place.values(one.credential.values(fields)), values):  # type: ignore[arg-type]
+                return one.id
+        return FOREIGN
+
+    def read_places(self, step: Name) -> dict[str, str | None]:
+        """What every place of today's spec shows. One that cannot be read never stops the others."""
+        return {each.place.name: self.shown(step, each) for each in self.spec.places}
+
+    def place_port(self, name: str) -> tuple[PlaceSpec, Destination[object]]:  # type: ignore[type-var]
+        """A place by its name, with its port."""
+        return next(each for each in self.spec.places if each.place.name == name), self.ports.places[name]
+
+    # ---- the gate before an intent
+
+    def gate(self, step: Name) -> Outcome:
+        """Every place read again shows current, current logs in, the old one is not in use, clocks agree. Else how the step ends."""
+        r = self.record
+        assert r.current is not None
+        shows = self.read_places(step)
+        self.seen = self.seen.but(shows=shows)
+        if UNREAD in shows.values():
+            return Outcome("Unreachable")
+        if any(each != r.current.id for each in shows.values()):
+            return Outcome("drift", observe(r, shows))
+        return self.current_refused(step) or self.in_use(step) or (Outcome("clock") if self.clock_suspect(step) else OK)
+
+    def in_use(self, step: Name) -> Outcome | None:
+        """Whether somebody else still uses the old one. Our own logins do not count; a compromised one is not spared."""
+        q, target = self.record.previous, self.ports.target
+        assert q is not None
+        if not target.can.tells_use or q.id in self.record.compromised:
+            return None
+        used: datetime | None = self.do(
+            step, "last used", lambda: target.last_used(q.credential), port=target, kind=Kind.READ, credential=q.credential.name
+        )
+        span = min(self.spec.grace, LONGEST_LOOK) / 2
+        if used is None or used.timestamp() <= (q.probed or 0) + SKEW or used.timestamp() + span <= self.seam.now():
+            return None
+        self.tell(None, EventName.OLD_USED, credential=q.credential.name, reason=f"last used {used.isoformat(timespec='seconds')}")
+        return Outcome("used", used.timestamp() + span)
+
+    def clock_suspect(self, step: Name) -> bool:
+        """Whether the wall clock is more than SKEW off the store's or the target's, or before the record's last write."""
+        now = self.seam.now()
+        if now < self.record.at - SKEW:
+            return True
+        return any(abs(other.timestamp() - now) > SKEW for other in self._clocks(step))
+
+    def _clocks(self, step: Name) -> Iterable[datetime]:
+        for port in (self.ports.store, self.ports.target):
+            told: datetime | None = self.do(step, "clock", port.clock, port=port, kind=Kind.READ)
+            if told is not None:
+                yield told
+
+    # ---- CHECK
+
+    def check(self) -> None:
+        """Look at the target, the store and all places; nothing is changed. Raises `Stopped` where a human must come, `PortError`."""
+        self.findings = (*self.check_target(), *self.check_store())
+        self.seen = self.seen.but(shows=self.read_places(Name.CHECK), alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK))
+        if self.record.current and not isinstance(self.order.command, Adopt):
+            self.check_current(self.record.current.credential)
+
+    def check_target(self) -> list[Finding]:
+        """What the target's plugin finds; a refused admin is a finding too."""
+        target, r = self.ports.target, self.record
+        known, accepted = r.known(), sorted(r.base)
+        if isinstance(self.order.command, Adopt) and self.order.command.credential:
+            known = [*known, self.order.command.credential]
+        return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)
+
+    def check_store(self) -> list[Finding]:
+        """What the store finds. A destination's findings are told too, but a failing place stops nothing: they become warnings."""
+        store = self.ports.store
+        found = list(self.do(Name.CHECK, "check store", store.check, port=store, kind=Kind.READ))
+        for name, place in self.ports.places.items():
+            if place is not store:
+                found += self._check_place(name, place)
+        return found
+
+    def _check_place(self, name: str, place: Destination[object]) -> Iterable[Finding]:  # type: ignore[type-var]
+        try:
+            for each in self.do(Name.CHECK, "check place", place.check, port=place, kind=Kind.READ, tries=1, place=name):
+                yield replace(each, level=Level.WARN) if each.level is Level.FAIL else each
+        except PortError as error:
+            yield Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix)
+
+    def check_current(self, current: Credential) -> None:
+        """Current must log in. Refused: pending and the tombstones are tried before it is called somebody else's change."""
+        try:
+            return self.prove(Name.CHECK, current)
+        except Unfit as error:
+            self.findings = (*self.findings, Finding(Level.FAIL, "fitness", f"{current.name}: {error.what}", error.fix))
+            return None
+        except Rejected:
+            p = self.record.pending
+            if self.spec.is_set:
+                if (p and p.credential and self.works(Name.CHECK, p.credential)) or self.seen.alive_tombstones:
+                    return None
+                if p and p.failed and p.failed.acked:
+                    return None
+            raise Stopped("foreign_change") from None
+
+    def living_tombstones(self) -> frozenset[str]:
+        """Tombstones that log in, where probing is safe. Where a dead probe counts, a good login of that user stands between two."""
+        can, current = self.ports.target.can, self.record.current
+        if can.dead_probes == 0:
+            return frozenset()
+        living = set()
+        for each in self.record.tombstones:
+            if self.works(Name.CHECK, each.credential):
+                living.add(each.id)
+            elif can.dead_probes and current and (current.credential.name == each.credential.name or self.spec.shape is Shape.ISSUE):
+                self.works(Name.CHECK, current.credential)
+        return frozenset(living)

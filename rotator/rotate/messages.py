@@ -1,0 +1,77 @@
+"""How a run ended, in words: what happened, and what to do next. One table for exit codes, `status`, docs and the recovery handbook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rotator.errors import Exit
+
+
+@dataclass(frozen=True)
+class End:
+    """One way to end. `text` and `fix` are completed with what is known of the spec."""
+
+    exit: Exit
+    text: str
+    fix: str | None = None
+
+
+ENDS: dict[str, End] = {
+    "at rest": End(Exit.DONE, "nothing to do before the next slot"),
+    "grace": End(Exit.DONE, "the new credential is in use; the old one stays alive until its grace is over"),
+    "soak": End(Exit.DONE, "the old credential is switched off; it is deleted when nobody has missed it"),
+    "hold": End(Exit.DONE, "the old credential is kept alive by a hold"),
+    "stopped": End(Exit.DONE, "stopped between two steps, as asked; the next run goes on"),
+    "time": End(Exit.FAILED, "the time of one run is over; the next run goes on", "run it again"),
+    "not_before": End(Exit.FAILED, "an earlier attempt failed; the next one waits", "`rotator run NAME` does not wait"),
+    "adopt": End(
+        Exit.HUMAN, "nothing is known of this spec yet", "take it over: `rotator adopt {spec} --from …` or `rotator adopt {spec} --new`"
+    ),
+    "format": End(Exit.HUMAN, "the record was written by a newer version of rotator", "use that version or a newer one"),
+    "identity": End(
+        Exit.HUMAN,
+        "the record is about another environment or target than the spec",
+        "correct the spec, or adopt anew: `rotator adopt {spec} --from …`",
+    ),
+    "foreign_change": End(
+        Exit.HUMAN,
+        "somebody else's hand changed the credential at the target; nothing was overwritten",
+        "find out who; then `rotator adopt {spec} --from …` with the one that works",
+    ),
+    "foreign_change of place": End(
+        Exit.HUMAN,
+        "a place shows a value that is none of ours; it was not overwritten",
+        "find out whose; then `rotator resolve {spec} --overwrite PLACE`",
+    ),
+    "orphan.suspect": End(
+        Exit.HUMAN,
+        "a credential lives at the target that may be ours or somebody else's; it was not touched",
+        "find out whose; then `rotator resolve {spec} --accept ID` or `--revoke ID`",
+    ),
+    "revoked and still alive": End(
+        Exit.HUMAN, "the old credential was revoked twice and still logs in", "revoke it at the target by hand; the next run proves it"
+    ),
+    "lease": End(Exit.BUSY, "another runner works on this spec", "wait for it, or for its lease to lapse (5 minutes)"),
+    "conflict": End(Exit.BUSY, "another runner changed the record in mid-run; this one stopped", "the next run goes on"),
+    "lapsed": End(Exit.FAILED, "this run's lease lapsed before its next effect; it stopped", "the next run goes on"),
+    "open place": End(
+        Exit.UNPROVEN,
+        "a place does not show the new credential yet; the old one stays alive",
+        "see the place's error; the next run tries again",
+    ),
+    "overdue": End(
+        Exit.UNPROVEN,
+        "the current credential is older than its policy allows",
+        "see what keeps it from being rotated: `rotator status {spec}`",
+    ),
+    "used": End(
+        Exit.UNPROVEN, "the old credential is still in use; it is not revoked yet", "find the consumer that has not taken up the new one"
+    ),
+    "clock": End(Exit.UNPROVEN, "the clocks are more than 60 s apart; nothing is revoked", "set the clock of this machine"),
+    "check": End(Exit.FAILED, "CHECK found what must be mended first"),
+    "ledger": End(Exit.FAILED, "the audit ledger does not take events, so nothing is done"),
+    "failed": End(Exit.FAILED, "not done"),
+    "refused": End(Exit.FAILED, "refused"),
+    "cut off": End(Exit.FAILED, "not done; in place, a consumer may be cut off until the next run", "run it again at once"),
+}
+"""By the `why` of a step that ends a run, or of `Stopped`."""

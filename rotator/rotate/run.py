@@ -1,0 +1,304 @@
+"""A run: read once, look, claim with the first write, then step by step as the plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rotator.after import after, learn
+from rotator.audit import LEDGER_CHAIN, EventName, Result
+from rotator.errors import Conflict, Corrupt, Exit, LedgerFailed, PortError
+from rotator.model import Credential, Finding, Level
+from rotator.plan import plan
+from rotator.record import Lease, Record
+from rotator.rotate.door import Kind
+from rotator.rotate.foresee import foresee
+from rotator.rotate.humans import Humans
+from rotator.rotate.looks import observe
+from rotator.rotate.messages import ENDS
+from rotator.rotate.order import Adopt, Resolve, RunResult, Stopped
+from rotator.step import LEASE, OK, Name, Outcome, Step
+
+LAST_ROW_BEFORE_CHECK = 3
+MOST_STEPS = 60
+"""A run has some twenty; more is a loop."""
+
+
+class Run(Humans):
+    """One process working on one rotation. `go` may be called once."""
+
+    def go(self) -> RunResult:
+        """Do what is to be done; every way to end comes back as a result."""
+        self.steps: list[Step] = []
+        self.claimed = False
+        try:
+            result = self._go()
+            return result if self.claimed or self.order.dry else self.idle(result)
+        finally:
+            self.ports.close()
+
+    def _go(self) -> RunResult:
+        try:
+            return self._looked() or self._worked()
+        except Stopped as stop:
+            return self.finish(stop)
+        except Conflict:
+            return self.ended("conflict")
+        except LedgerFailed as error:
+            return self.ended("ledger", str(error))
+        except Corrupt as error:
+            return self.ended("failed", str(error), code=Exit.HUMAN)
+        except PortError as error:
+            return self.finish(Stopped(self.failed_why(), str(error)))
+
+    # ---- before the lease
+
+    def _looked(self) -> RunResult | None:
+        store = self.ports.store
+        self.record = self.do(Name.CHECK, "read record", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
+        self.head, lease = self.record.audit_head, self.record.lease
+        dead = lease is not None and self.order.take_over and lease.home == self.order.home
+        self.seen = self.seen.but(holder_dead=dead)
+        first = plan(self.spec, self.record, self.seen, self.seam.now())
+        adopting = isinstance(self.order.command, Adopt) and first.why in ("adopt", "identity")
+        if first.ends and first.row <= LAST_ROW_BEFORE_CHECK and not adopting:
+            return self.ended(first.why, step=first)
+        self.check()
+        return None
+
+    # ---- under the lease
+
+    def _worked(self) -> RunResult:
+        command = self.order.command
+        if self.order.dry:
+            return self._dry()
+        if command:
+            self.claim(self.asked(command))
+            if isinstance(command, Adopt):
+                self.take_second(command)
+            if isinstance(command, Resolve) and command.revoke:
+                self._revoke_resolved()
+        return self.loop()
+
+    def _revoke_resolved(self) -> None:
+        """`resolve --revoke`: the claim has named it; kill it."""
+        outcome = self._revoke_doomed(Name.SWEEP)
+        if outcome.error:
+            raise Stopped(outcome.error)
+        self.seen = self.seen.but(live={id: each for id, each in self.seen.live.items() if id not in self.record.doomed})
+        self.write(self.record.but(doomed=()), Name.SWEEP, "resolved")
+
+    def _dry(self) -> RunResult:
+        record = observe(self.record, self.seen.shows)
+        if self.order.command:
+            record = self.asked(self.order.command)
+        self.steps = foresee(self.spec, record, self.seen, self.seam.now())
+        last = self.steps[-1]
+        blocked = self.blocking(self.steps)
+        return self.ended("check" if blocked else last.why, "; ".join(each.text for each in blocked), step=last)
+
+    def blocking(self, steps: Sequence[Step]) -> list[Finding]:
+        """Findings that keep a new rotation from beginning, where one would."""
+        begins = any(each.name in (Name.STAGE, Name.RESERVE) for each in steps)
+        return [each for each in self.findings if each.level is Level.FAIL] if begins else []
+
+    def claim(self, new: Record) -> None:
+        """Take the lease with the first write, and write what CHECK read of the places."""
+        if self.clock_suspect(Name.CLAIM):
+            raise Stopped("clock")
+        taken = self.record.lease
+        self.until = self.seam.ticks() + LEASE
+        self.lease = Lease(self.order.run, self.seam.now() + LEASE, self.order.home)
+        before, self.waiting = self.waiting, []
+        self.tell(None, EventName.RUN_BEGIN, reason=type(self.order.command).__name__.lower() if self.order.command else None)
+        self.waiting += before
+        if taken and self.seen.holder_dead:
+            self.tell(None, EventName.LEASE_TAKEN_OVER, reason=f"run {taken.run} is dead")
+        if self.record.name not in (None, self.spec.name):
+            self.tell(None, EventName.RENAMED, reason=f"was {self.record.name}")
+        self.claimed = True
+        self.write(observe(new, self.seen.shows), Name.CLAIM)
+        self.ports.target.runtime = replace(self.ports.target.runtime, fence=self.record.seq)
+
+    def loop(self) -> RunResult:
+        """Ask the plan, perform, write what is left behind, until the plan says stop, wait or rest."""
+        for _ in range(MOST_STEPS):
+            now = self.seam.now()
+            step = plan(self.spec, self.record, self.seen, now)
+            if step.ends:
+                return self.close(step, after(self.spec, step, OK, self.record, now))
+            blocked = self.blocking([step])
+            if blocked:
+                raise Stopped("check", "; ".join(each.text for each in blocked), fix=blocked[0].fix)
+            if not self.claimed:
+                self.claim(self.record)
+                continue
+            self.one(step)
+        raise AssertionError("the plan does not end: " + " ".join(f"{each.name}/{each.row}" for each in self.steps[-8:]))
+
+    def one(self, step: Step) -> None:
+        """One step: perform it, keep what it leaves behind, stop where it says so."""
+        if self.order.stop():
+            raise Stopped("stopped")
+        if self.seam.ticks() - self.started > self.order.run_time - 2 * self.order.timeout:
+            raise Stopped("time")
+        self.steps.append(step)
+        outcome = self.perform(step)
+        now, before = self.seam.now(), self.record
+        new = after(self.spec, step, outcome, before, now)
+        self.seen = learn(step, outcome, before, self.seen)
+        if step.name is Name.ISSUE and not outcome.error:
+            return self.keep_or_take_back(new, outcome.data)
+        why = self.stops(step, outcome)
+        if why:
+            self.record = new
+            detail = str(self.last_error) if self.last_error and outcome.error == type(self.last_error).__name__ else ""
+            raise Stopped(why, detail, until=outcome.data if outcome.error == "used" else None)
+        if new is not before:
+            self.write(new, step.name, self.reason(step, outcome))
+        return None
+
+    def reason(self, step: Step, outcome: Outcome) -> str:
+        """What a write of the record stands for."""
+        return outcome.error or step.phase
+
+    def stops(self, step: Step, outcome: Outcome) -> str | None:
+        """Whether the run ends with this outcome, and why."""
+        error = outcome.error
+        if error in (None, "drift"):
+            return None
+        if error == "Foreign":
+            return "foreign_change" if step.name is not Name.PUBLISH else None
+        if error in ("clock", "used"):
+            return error
+        if error == "suspect":
+            return "orphan.suspect"
+        if step.name in (Name.PUBLISH, Name.RELOAD) and error != "Denied":
+            return None
+        if step.name is Name.ISSUE and error == "Unreachable" and not step.what:
+            return None
+        if error in ("Rejected", "Unfit", "Refused"):
+            return self._stops_refused(step, error)
+        return self.failed_why()
+
+    def _stops_refused(self, step: Step, error: str) -> str | None:
+        """A refusal that the plan goes on from is no end."""
+        kept_pending = step.name is Name.VERIFY and step.what[1]
+        goes_on = {
+            Name.VERIFY: not kept_pending,
+            Name.APPLY: error == "Refused",
+            Name.UNDO: error != "Refused",
+            Name.CONFIRM: error == "Unfit",
+        }
+        return None if goes_on.get(step.name, False) else self.failed_why()
+
+    def failed_why(self) -> str:
+        """In place, between APPLY and the last place, consumers may be cut off; the message says so."""
+        r = self.record
+        unshown = r.pending or (r.current and any(r.places.get(each) != r.current.id for each in self.spec.place_names))
+        return "cut off" if self.spec.in_place and self.claimed and unshown else "failed"
+
+    def keep_or_take_back(self, new: Record, minted: Credential) -> None:
+        """The record takes the new credential at once, lease lapsed or ledger dead; where another runner was faster, it is taken back."""
+        try:
+            self.write(new, Name.ISSUE, exempt=True)
+        except Conflict:
+            store, target = self.ports.store, self.ports.target
+            head = self.do(Name.TAKEBACK, "read record", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
+            if all(each.name != minted.name for each in head.known()):
+                self.do(
+                    Name.TAKEBACK, "revoke", lambda: target.revoke(minted, []), port=target, tries=3, exempt=True, credential=minted.name
+                )
+            raise
+        self.flush()
+
+    # ---- the end
+
+    def close(self, step: Step, new: Record) -> RunResult:
+        """The plan says that there is nothing more to do now."""
+        self.steps.append(step)
+        if self.claimed:
+            self.record = new
+            self.release(step.why)
+        return self.ended(step.why, step=step)
+
+    def finish(self, stop: Stopped) -> RunResult:
+        """End a run that could not go on; the lease goes back where it can."""
+        if self.claimed and stop.why != "lapsed":
+            self.release(stop.why)
+        return self.ended(stop.why, stop.detail, fix=stop.fix, until=stop.until)
+
+    def release(self, why: str) -> None:
+        """Give the lease back. Where that fails it lapses by itself, or the next run here takes it over."""
+        end = ENDS.get(why, ENDS["failed"])
+        done = Result.SUCCESS if end.exit is Exit.DONE else Result.FAILURE
+        self.tell(None, EventName.RUN_END, reason=why, outcome=done)
+        try:
+            self.write(self.record, Name.RELEASE, release=True)
+        except (Conflict, PortError, Stopped, LedgerFailed):
+            return
+
+    def ended(
+        self,
+        why: str,
+        detail: str = "",
+        *,
+        step: Step | None = None,
+        fix: str | None = None,
+        until: float | None = None,
+        code: Exit | None = None,
+    ) -> RunResult:
+        """The result, in words."""
+        end = ENDS[why]
+        code = code or (step.exit if step and step.exit is not None else end.exit)
+        if why == "not_before" and not self.open_work():
+            code = Exit.DONE
+        if code is Exit.DONE and self.overdue():
+            why, code, end = "overdue", ENDS["overdue"].exit, ENDS["overdue"]
+        told = fix or end.fix
+        return RunResult(
+            spec=self.spec.name,
+            exit=code,
+            why=why,
+            message=f"{end.text}: {detail}" if detail else end.text,
+            fix=told.format(spec=self.spec.name) if told and not fix else told,
+            wake=until or (step.what if step and step.name is Name.WAIT else self.next_wake(why)),
+            steps=tuple(self.steps),
+            findings=self.findings,
+            claimed=self.claimed,
+        )
+
+    def idle(self, result: RunResult) -> RunResult:
+        """A run that took no lease leaves one event in the ledger's own chain."""
+        self.waiting.clear()
+        event = EventName.RUN_END if result.exit is Exit.DONE else EventName.CHECK_FAILED
+        outcome = Result.SUCCESS if result.exit is Exit.DONE else Result.FAILURE
+        self.tell(None, event, reason=result.why, outcome=outcome, chain=LEDGER_CHAIN)
+        try:
+            self.ledger.append_loose(self.waiting.pop())
+        except LedgerFailed as error:
+            return self.ended("ledger", str(error))
+        return result
+
+    def open_work(self) -> bool:
+        """Whether a rotation is unfinished."""
+        return bool(self.record.pending or self.record.previous)
+
+    def overdue(self) -> bool:
+        """Whether current is older than its policy allows."""
+        c, most = self.record.current, self.spec.max_age
+        return c is not None and most is not None and self.seam.now() - c.created > most
+
+    def next_wake(self, why: str) -> float | None:
+        """When this spec is to be looked at again."""
+        r, now = self.record, self.seam.now()
+        if why in ("adopt", "format", "identity"):
+            return now + self.spec.check_every
+        times = [now + self.spec.check_every, *(each.until for each in r.tombstones)]
+        if r.not_before and r.not_before > now:
+            return r.not_before
+        if r.lease and why == "lease":
+            return r.lease.until
+        if r.current and not self.spec.retire:
+            times.append(self.spec.when.next_slot(r.last_slot, now))
+        return min(times)

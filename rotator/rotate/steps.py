@@ -1,0 +1,272 @@
+"""One method per step. Each performs its effects through the door and says how it ended; `after` says what that leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rotator.errors import PortError, Rejected, Unfit
+from rotator.generate import password
+from rotator.model import Credential, Secret, Shape
+from rotator.plan import labelled, orphans, strangers
+from rotator.rotate.door import Kind
+from rotator.rotate.looks import Looks
+from rotator.spec import PlaceSpec
+from rotator.step import OK, Name, Outcome, Step
+from rotator.target import IssueTarget, SetTarget
+
+
+class Steps(Looks):
+    """The steps of a rotation, by their names."""
+
+    staged: str | None = None
+    """The pending that this run staged and has not applied yet: its secret has never left this process but for the store."""
+
+    def perform(self, step: Step) -> Outcome:
+        """Perform one step. An error of a port is how it ended."""
+        try:
+            outcome: Outcome = getattr(self, step.name.lower())(step)
+        except PortError as error:
+            self.last_error = error
+            return Outcome(type(error).__name__)
+        return outcome
+
+    # ---- the new one
+
+    def stage(self, _step: Step) -> Outcome:
+        """Choose user and secret."""
+        id, principals, current = self.seam.new_id(), self.spec.principals, self.record.current
+        second = self.spec.shape is Shape.ALTERNATING and current is not None and current.credential.name == principals[0]
+        self.staged = id
+        return Outcome(data=(id, Credential(name=principals[1 if second else 0], secret=password(self.spec.password, self.seam))))
+
+    def reserve(self, _step: Step) -> Outcome:
+        """Note which ids live before ours is minted."""
+        return Outcome(data=(self.seam.new_id(), tuple(self.listed(Name.RESERVE))))
+
+    def apply(self, _step: Step) -> Outcome:
+        """Make the target accept the new secret; it looks first."""
+        r, target = self.record, self.ports.target
+        assert r.pending is not None
+        assert isinstance(target, SetTarget)
+        new = r.pending.credential
+        assert new is not None
+        fresh, self.staged = self.staged == r.pending.id, None
+        if not fresh and self.works(Name.APPLY, new):
+            if not target.can.fences:
+                return OK
+        elif not fresh and self._current_lost():
+            return Outcome("Foreign")
+        keep = [] if self.spec.in_place else self.keep()
+        self.do(Name.APPLY, "set secret", lambda: target.apply(new, keep), port=target, credential=new.name)
+        return OK
+
+    def _current_lost(self) -> bool:
+        """One user, and current does not work either: a human has been here."""
+        current = self.record.current
+        return current is not None and self.spec.shape.one_user and not self.works(Name.APPLY, current.credential)
+
+    def issue(self, _step: Step) -> Outcome:
+        """Let the provider mint: one try, whatever comes back."""
+        target, pending = self.ports.target, self.record.pending
+        assert isinstance(target, IssueTarget)
+        assert pending is not None
+        minted: Credential = self.do(Name.ISSUE, "mint", lambda: target.issue(pending.id), port=target, tries=1)
+        return Outcome(data=minted)
+
+    def verify(self, _step: Step) -> Outcome:
+        """Log in with the new one, as consumers do."""
+        pending = self.record.pending
+        assert pending is not None
+        assert pending.credential is not None
+        self.prove(Name.VERIFY, pending.credential)
+        return OK
+
+    def promote(self, _step: Step) -> Outcome:
+        """Make pending current: only the record changes."""
+        return OK
+
+    # ---- orphans
+
+    def recover(self, step: Step) -> Outcome:
+        """Find what an unknown mint left behind, and revoke it."""
+        if step.phase == "act":
+            return self._revoke_doomed(Name.RECOVER)
+        self.seam.sleep(max(self.ports.target.can.appears.within.total_seconds(), self.order.timeout))
+        live = self.listed(Name.RECOVER)
+        self.seen = self.seen.but(live=live)
+        ids, certain = orphans(self.spec, self.record, live)
+        return Outcome(data=ids) if certain else Outcome("suspect")
+
+    def sweep(self, step: Step) -> Outcome:
+        """Revoke orphans that carry our label."""
+        if step.phase == "act":
+            return self._revoke_doomed(Name.SWEEP)
+        live = self.listed(Name.SWEEP)
+        return Outcome(data=labelled(strangers(self.record, live), live))
+
+    def _revoke_doomed(self, name: Name) -> Outcome:
+        """Without labels an orphan is switched off first, and current must still work."""
+        for id in self.record.doomed:
+            refused = self._revoke_orphan(name, Credential(name=id, secret=None))
+            if refused:
+                return refused
+        return OK
+
+    def _revoke_orphan(self, name: Name, orphan: Credential) -> Outcome | None:
+        target, keep = self.ports.target, self.keep()
+        if not target.can.labels and target.can.disables:
+            self.do(name, "disable orphan", lambda: target.disable(orphan, keep), port=target, credential=orphan.name)
+            refused = self.current_refused(name) if self.record.current else None
+            if refused:
+                return refused
+        self.do(name, "revoke orphan", lambda: target.revoke(orphan, keep), port=target, credential=orphan.name)
+        return None
+
+    # ---- places
+
+    def publish(self, step: Step) -> Outcome:
+        """Show consumers current, read it back as they do, and log in with what was read."""
+        if step.phase == "complete":
+            return OK
+        r = self.record
+        assert r.current is not None
+        each, port = self.place_port(step.what)
+        id, generation, fields = r.current.id, r.generation, self.ports.target.fields
+        values = each.place.values(r.current.credential.values(fields))
+        self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
+        read = self.do(Name.PUBLISH, "read back", lambda: port.published(each.place), port=port, kind=Kind.READ, place=step.what)
+        if not read or self.classify(each, read) != id:
+            return Outcome("Unreachable")
+        try:
+            self.prove(Name.PUBLISH, self._as_read(each, read, r.current.credential))
+        except Rejected:
+            return Outcome("Foreign")
+        return OK
+
+    def _as_read(self, each: PlaceSpec, read: Mapping[str, Secret], current: Credential) -> Credential:
+        """The credential as a consumer of that place holds it."""
+        name, secret = self.ports.target.fields
+        by_field = {each.place.keys.get(key, key): value for key, value in read.items()}
+        return replace(
+            current, name=by_field[name].reveal() if name in by_field else current.name, secret=by_field.get(secret, current.secret)
+        )
+
+    def reload(self, step: Step) -> Outcome:
+        """Tell consumers; the port says which level was reached."""
+        name, version = step.what[0], self.record.current
+        assert version is not None
+        port = self.ports.reloads[name]
+        return Outcome(data=self.do(Name.RELOAD, "reload", lambda: port.tell(version.id), port=port, place=name))
+
+    # ---- back
+
+    def undo(self, _step: Step) -> Outcome:
+        """Go back to previous: it must log in."""
+        assert self.record.previous is not None
+        self.prove(Name.UNDO, self.record.previous.credential)
+        return OK
+
+    def enable(self, _step: Step) -> Outcome:
+        """Switch the old one on again."""
+        q, target = self.record.previous, self.ports.target
+        assert q is not None
+        self.do(Name.ENABLE, "enable", lambda: target.enable(q.credential), port=target, credential=q.credential.name)
+        return OK
+
+    def abort(self, _step: Step) -> Outcome:
+        """Take the new one back; current must work afterwards."""
+        p, c = self.record.pending, self.record.current
+        assert p is not None
+        if self.spec.in_place:
+            outcome = self._restore_current(acked=bool(p.failed and p.failed.acked)) if c else OK
+        elif p.credential and (c or self.spec.shape is not Shape.OVERLAPPING):
+            outcome = self._kill(Name.ABORT, p.credential)
+        else:
+            outcome = OK
+        if outcome.error or not c:
+            return outcome
+        return self.current_refused(Name.ABORT) or OK
+
+    def _restore_current(self, *, acked: bool) -> Outcome:
+        """In place: apply current again, unless a human's password stands there."""
+        p, c, target = self.record.pending, self.record.current, self.ports.target
+        assert c is not None
+        assert p is not None
+        if self.works(Name.ABORT, c.credential):
+            if not target.can.fences:
+                return OK
+        elif not acked and not (p.credential and self.works(Name.ABORT, p.credential)):
+            return Outcome("Foreign")
+        self._apply_again(Name.ABORT, c.credential)
+        return OK
+
+    # ---- the old one
+
+    def disable(self, step: Step) -> Outcome:
+        """Switch the old one off, undoably."""
+        if step.phase == "intent":
+            return self.gate(Name.DISABLE)
+        q, target = self.record.previous, self.ports.target
+        assert q is not None
+        keep = self.keep(q.credential)
+        self.do(Name.DISABLE, "disable", lambda: target.disable(q.credential, keep), port=target, credential=q.credential.name)
+        return OK
+
+    def revoke(self, step: Step) -> Outcome:
+        """Kill the old one. In place it died at APPLY: once more means current applied again."""
+        if step.phase == "intent":
+            return self.gate(Name.REVOKE)
+        q, c = self.record.previous, self.record.current
+        assert q is not None
+        assert c is not None
+        if self.spec.in_place:
+            self._apply_again(Name.REVOKE, c.credential)
+            return OK
+        return self._kill(Name.REVOKE, q.credential)
+
+    def confirm(self, _step: Step) -> Outcome:
+        """Control login, the old one must be refused, control login."""
+        q, target = self.record.previous, self.ports.target
+        assert q is not None
+        refused = self.current_refused(Name.CONFIRM)
+        if refused:
+            return refused
+        try:
+            self._probe(
+                Name.CONFIRM, "confirm dead", lambda: target.confirm_dead(q.credential), target.can.disappears, (Unfit,), q.credential
+            )
+        except Unfit:
+            return Outcome("Unfit")
+        return self.current_refused(Name.CONFIRM) or OK
+
+    def bury(self, step: Step) -> Outcome:
+        """Kill a dead one again that came back."""
+        if step.phase == "drop":
+            return OK
+        r = self.record
+        dead = next(each.credential for each in r.tombstones if each.id == step.what)
+        c, q = r.current, r.previous
+        if c and dead.name == c.credential.name and self.spec.shape in (Shape.IN_PLACE, Shape.ALTERNATING):
+            self._apply_again(Name.BURY, c.credential)
+        elif (
+            q and dead.name == q.credential.name and q.credential.secret and not q.disable_intent and not q.revoke_intent and not q.revoked
+        ):
+            self._apply_again(Name.BURY, q.credential)
+        else:
+            return self._kill(Name.BURY, dead)
+        return OK
+
+    def _apply_again(self, name: Name, credential: Credential) -> None:
+        """Set a secret that the record knows: it replaces whatever else stands there for its user."""
+        target = self.ports.target
+        assert isinstance(target, SetTarget)
+        keep = self.keep(credential)
+        self.do(name, "set secret again", lambda: target.apply(credential, keep), port=target, credential=credential.name)
+
+    def _kill(self, name: Name, credential: Credential) -> Outcome:
+        """Make a credential dead for good; what must live goes on working."""
+        target = self.ports.target
+        keep = self.keep(credential)
+        self.do(name, "revoke", lambda: target.revoke(credential, keep), port=target, credential=credential.name)
+        return OK

@@ -1,0 +1,103 @@
+"""The state directory: who we are (`home`), and a lock per spec that a run's process holds until it ends.
+
+It holds no secret, and may be lost: then a dead runner's lease is waited out instead of being taken over at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import quote
+
+from rotator.errors import BadInput
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+LONGEST_NAME = 200
+
+
+class StateDir:
+    """`STATE/`: `id`, `locks/`, `index.db`. Made with mode 0700 at first use of `prepare`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self) -> None:
+        """Make it, if it is not there. `BadInput` where that cannot be done. May be called twice, and by several processes at once."""
+        try:
+            (self.path / "locks").mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._id_file.exists():
+                self._new_id()
+        except OSError as error:
+            raise BadInput(f"the state directory cannot be used ({error.strerror})", where=str(self.path), fix="give another with --state") from None
+
+    @property
+    def _id_file(self) -> Path:
+        return self.path / "id"
+
+    def _new_id(self) -> None:
+        """Two processes may meet here: the first link wins."""
+        mine = self.path / f".id.{secrets.token_hex(8)}"
+        mine.write_text(secrets.token_hex(16))
+        try:
+            os.link(mine, self._id_file)
+        except FileExistsError:
+            pass  # another process was faster, and its id is as good
+        finally:
+            mine.unlink()
+
+    def lock_file(self, chain: str) -> Path:
+        """The lock of the spec with this audit chain."""
+        name = quote(chain, safe="")
+        if len(name) > LONGEST_NAME:
+            name = hashlib.sha256(chain.encode()).hexdigest()
+        return self.path / "locks" / f"{name}.lock"
+
+    def take(self, chain: str) -> Lock | None:
+        """The spec's lock, or None while another process holds it."""
+        path = self.lock_file(chain)
+        while True:
+            lock = Lock(path)
+            if not lock.taken:
+                return None
+            if lock.same_as(path):
+                lock.home = f"{self._id_file.read_text()}:{BOOT_ID.read_text().strip()}:{lock.inode}"
+                return lock
+            lock.release()  # it was unlinked and made anew meanwhile
+
+
+class Lock:
+    """An flock: it goes with its process, however that ends. A forked child lets go of it, or it would outlive us."""
+
+    def __init__(self, path: Path) -> None:
+        self.home = ""
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        os.register_at_fork(after_in_child=self._close)
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.taken = True
+        except BlockingIOError:
+            self.taken = False
+            self._close()
+            return
+        seen = os.fstat(self.fd)
+        self.inode = f"{seen.st_dev}:{seen.st_ino}"
+
+    def same_as(self, path: Path) -> bool:
+        """Whether the file at this path is still the one that we locked."""
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            return False
+        return self.inode == f"{there.st_dev}:{there.st_ino}"
+
+    def release(self) -> None:
+        """Let go; may be called twice."""
+        self._close()
+
+    def _close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)

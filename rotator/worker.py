@@ -1,0 +1,185 @@
+"""The child's side of a run: one process per run, from a preloaded forkserver.
+
+Three stages end a call that hangs: SIGALRM at the deadline, a watchdog that needs no interpreter two seconds later, main's kill at the
+run's deadline. The process dies with main, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import fcntl
+import multiprocessing
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+from rotator.audit import Ledger
+from rotator.destination import Destination
+from rotator.errors import Exit, RotatorError
+from rotator.load.config import Config
+from rotator.load.plugins import destination_class, plugin_version, store_class, target_class
+from rotator.load.secrets import Revealer
+from rotator.logs import configure, emit
+from rotator.model import Credential, Secret
+from rotator.rotate import Adopt, Order, Ports, Run, RunResult
+from rotator.seam import Seam
+from rotator.spec import RotationSpec
+from rotator.state import Lock, StateDir
+from rotator.store import Store
+from rotator.target import Runtime
+
+PR_SET_DUMPABLE = 4
+WATCHDOG = 2.0
+"""Seconds after a call's deadline at which the process ends without asking the interpreter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run, as main hands it over: picklable, and without a secret."""
+
+    spec: RotationSpec
+    config: Config
+    order: Order
+    log_level: str = "info"
+    json_logs: bool = False
+
+
+class WorkerSeam(Seam):
+    """The real world, with the watchdog behind each deadline."""
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        faulthandler.dump_traceback_later(seconds + WATCHDOG, exit=True)
+        try:
+            with super().deadline(seconds):
+                yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+class NoLedger(Ledger):
+    """Dry-run writes no event and does not open the ledger."""
+
+    def append(self, events: Any) -> None:
+        raise AssertionError("a dry-run has no event to write")
+
+    append_loose = append
+
+    def rows(self, chain: str | None = None) -> Iterator[Any]:
+        return iter(())
+
+    def close(self) -> None:
+        return
+
+
+def die_with_main() -> None:
+    """Ask the kernel for SIGKILL when main ends: the sentinel pipe's only write end is main's (Linux; elsewhere a thread waits for it)."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(sentinel, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(sentinel, fcntl.F_SETFL, fcntl.fcntl(sentinel, fcntl.F_GETFL) | os.O_ASYNC)
+    else:
+        threading.Thread(target=_wait_and_die, args=(sentinel,), daemon=True).start()
+    if select.select([sentinel], [], [], 0)[0]:
+        os._exit(1)  # main died before we were armed
+
+
+def _wait_and_die(sentinel: int) -> None:
+    select.select([sentinel], [], [])
+    os._exit(1)
+
+
+def leave_no_core() -> None:
+    """No core file, and no other process of the same user may attach: a dump would hold secrets."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def calm(_signal: int, _frame: Any) -> None:
+    """SIGTERM: main says by the stop pipe when to end; a run finishes its step."""
+
+
+def work(job: Job, stop: Connection | None, secret: Connection | None, run: Callable[..., RunResult] | None = None) -> RunResult:
+    """Perform one run in this process, and give back how it ended."""
+    die_with_main()
+    leave_no_core()
+    signal.signal(signal.SIGTERM, calm)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    configure(job.log_level, json=job.json_logs)
+    order = replace(job.order, stop=(lambda: stop.poll(0)) if stop else bool)
+    if secret is not None:
+        order = replace(order, command=replace(_adopt(order), credential=_receive(job.spec, secret)))
+    try:
+        return (run or _run)(job, order)
+    except RotatorError as error:
+        return RunResult(spec=job.spec.name, exit=error.exit_code, why="failed", message=str(error), fix=None)
+
+
+def _adopt(order: Order) -> Adopt:
+    assert isinstance(order.command, Adopt)
+    return order.command
+
+
+def _receive(spec: RotationSpec, pipe: Connection) -> Credential:
+    """The credential that a human gave: it came by a pipe, never by argv or environment."""
+    values: dict[str, str] = pipe.recv()
+    public, secret = target_class(spec.target.type).fields
+    name, plain = values.pop(public), values.pop(secret)
+    return Credential(name=name, secret=Secret(plain), public=values)
+
+
+def _run(job: Job, order: Order) -> RunResult:
+    """Lock, ledger and ports; then the engine."""
+    from rotator.ledgers.sqlite import open_ledger
+
+    if order.dry:
+        return Run(job.spec, ports(job, order), NoLedger(), order, WorkerSeam()).go()
+    state = StateDir(job.config.state)
+    state.prepare()
+    lock = state.take(job.spec.chain)
+    if lock is None:
+        return RunResult(spec=job.spec.name, exit=Exit.BUSY, why="lease", message="another run of this spec goes on on this machine")
+    order = under_lock(order, lock)
+    ledger = open_ledger(job.config.ledger_url)
+    try:
+        return Run(job.spec, ports(job, order), ledger, order, WorkerSeam()).go()
+    finally:
+        ledger.close()
+
+
+def under_lock(order: Order, lock: Lock) -> Order:
+    """The order of a run that holds the spec's lock until its process ends: a lease of the same home is a dead runner's."""
+    return replace(order, home=lock.home, take_over=True, emit=lambda events: [emit(each) for each in events] and None)
+
+
+def ports(job: Job, order: Order) -> Ports:
+    """The target, the store and the places of a spec, built but not yet connected."""
+    spec, config = job.spec, job.config
+    runtime = Runtime(reveal=Revealer(config).reveal, now=lambda: datetime.now(UTC), timeout=order.timeout)
+    target = target_class(spec.target.type)(spec.connection.settings, spec.target.settings, runtime)
+    store: Store[Any] = store_class(spec.store.type)(spec.store.settings, runtime)
+    places: dict[str, Destination[Any]] = {}
+    for each in spec.places:
+        own = each.by.name == spec.store.name
+        places[each.place.name] = store if own else destination_class(each.by.type)(each.by.settings, runtime)
+    return Ports(target, store, places)
+
+
+def version_of(spec: RotationSpec) -> str | None:
+    """The version of the distribution that the target's plugin comes from."""
+    return plugin_version(spec.target.type)
