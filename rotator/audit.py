@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from dataclasses import replace as _replace
 from enum import StrEnum
 from typing import Any
@@ -114,8 +114,10 @@ class Event:
 
     def document(self) -> dict[str, Any]:
         """The event as a JSON object."""
-        every = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in every.items() if value is not None and value != ""}
+        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None and value != ""}
+
+
+_NAMES = tuple(each.name for each in fields(Event))
 
 
 def canonical(document: dict[str, Any]) -> str:
@@ -134,10 +136,10 @@ def link(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head 
     linked = []
     for event in events:
         seq, prev = (head.seq + 1, head.hash) if head else (1, "")
-        numbered = _replace(event, seq=seq, prev=prev)
-        hash = digest(numbered.document())
+        document = event.document() | {"seq": seq}
+        hash = digest(document | {"prev": prev} if prev else document)
         head = Head(seq, hash)
-        linked.append(_replace(numbered, hash=hash))
+        linked.append(_replace(event, seq=seq, prev=prev, hash=hash))
     return linked, head
 
 
@@ -148,6 +150,8 @@ class Row:
     row: int
     chain: str
     line: str
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What the ledger repeats of the line to search by: never believed, and `verify` compares it."""
 
 
 class Ledger(ABC):

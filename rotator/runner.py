@@ -5,12 +5,9 @@ Main never holds a target's secret. A run that does not answer by its deadline i
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
-import os
-import signal
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
@@ -40,52 +37,65 @@ def preload(types: Iterable[str]) -> list[str]:
 
 
 class Runner:
-    """Runs jobs, at most `runs` at once and `per_connection` on one connection. Not for use by several threads."""
+    """Runs jobs, at most `runs` at once and `per_connection` on one connection. For one thread; only `stop` may come from elsewhere."""
 
-    def __init__(self, *, runs: int, per_connection: int, libraries: Sequence[str] = PRELOAD) -> None:
-        self.runs, self.per_connection = runs, per_connection
+    def __init__(self, *, runs: int, per_connection: int, libraries: Sequence[str] = PRELOAD, worker: Callable[..., RunResult] = work) -> None:
+        self.runs, self.per_connection, self.worker = runs, per_connection, worker
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(list(libraries))
-        self.stop_reader, stop_writer = self.context.Pipe(duplex=False)
-        self.stop_writer: Connection = stop_writer
+        self.stop_reader, self.stop_writer = self.context.Pipe(duplex=False)
         self.stopping = False
+        self.waiting: deque[Job] = deque()
+        self.running: dict[Future[RunResult], Job] = {}
+        self.busy: Counter[str] = Counter()
 
     def stop(self) -> None:
-        """Begin no further run, and let those that go on end after their present step. May be called twice, also from a signal handler."""
+        """Begin no further run, and let those that go on end after their present step. May be called twice, also by a signal handler."""
         if not self.stopping:
             self.stopping = True
             self.stop_writer.close()
 
     def start(self, job: Job, secret: Connection | None = None) -> Future[RunResult]:
-        """Start one run in a process of its own. The future never fails: a process that died is a result too."""
+        """Start one run in a process of its own, at once."""
         deadline = job.order.run_time + KILL_AFTER
-        process = concurrent.process(work, name=f"rotator run {job.spec.name}", timeout=deadline, context=self.context)
+        process = concurrent.process(self.worker, name=f"rotator run {job.spec.name}", timeout=deadline, context=self.context)
         future: Future[RunResult] = process(job, self.stop_reader, secret)
         return future
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[RunResult]:
-        """Run all, and give each result as it comes."""
-        waiting, running = deque(jobs), dict[Future[RunResult], Job]()
-        busy: Counter[str] = Counter()
-        while running or (waiting and not self.stopping):
-            self._fill(waiting, running, busy)
-            done, _ = wait(running, return_when=FIRST_COMPLETED, timeout=1.0)
-            for future in done:
-                job = running.pop(future)
-                busy[job.spec.connection.name] -= 1
-                yield result_of(job, future)
+    def add(self, job: Job) -> None:
+        """Put a job in line."""
+        self.waiting.append(job)
 
-    def _fill(self, waiting: deque[Job], running: dict[Future[RunResult], Job], busy: Counter[str]) -> None:
-        """Start what may start: those whose connection is busy keep their turn."""
+    def pump(self, told: Callable[[Future[RunResult]], None] | None = None) -> list[RunResult]:
+        """Collect what has ended and start what may start; `told` is called (in another thread) when one of those ends."""
+        ended = [self._reap(each) for each in list(self.running) if each.done()]
         kept: list[Job] = []
-        while waiting and len(running) < self.runs and not self.stopping:
-            job = waiting.popleft()
-            if busy[job.spec.connection.name] >= self.per_connection:
+        while self.waiting and len(self.running) < self.runs and not self.stopping:
+            job = self.waiting.popleft()
+            if self.busy[job.spec.connection.name] >= self.per_connection:
                 kept.append(job)
                 continue
-            busy[job.spec.connection.name] += 1
-            running[self.start(job)] = job
-        waiting.extendleft(reversed(kept))
+            self.busy[job.spec.connection.name] += 1
+            future = self.start(job)
+            self.running[future] = job
+            if told:
+                future.add_done_callback(told)
+        self.waiting.extendleft(reversed(kept))
+        return ended
+
+    def _reap(self, future: Future[RunResult]) -> RunResult:
+        job = self.running.pop(future)
+        self.busy[job.spec.connection.name] -= 1
+        return result_of(job, future)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[RunResult]:
+        """Run all, and give each result as it comes. One that is not begun because of `stop` has no result."""
+        self.waiting.extend(jobs)
+        while True:
+            yield from self.pump()
+            if not self.running:
+                return
+            wait(self.running, return_when=FIRST_COMPLETED, timeout=1.0)
 
 
 def result_of(job: Job, future: Future[RunResult]) -> RunResult:
@@ -99,10 +109,3 @@ def result_of(job: Job, future: Future[RunResult]) -> RunResult:
         return RunResult(message=f"the run's process ended by itself (exit {error.exitcode}): a call hung, or a plugin ended it", **died)
     except Exception as error:  # noqa: BLE001 - whatever came back from the other process is how the run ended
         return RunResult(message=f"the run ended with {type(error).__name__}; its text is not shown", **died)
-
-
-def settle() -> None:
-    """For the forkserver, after all imports: what is there now is never collected, so that its pages stay shared."""
-    gc.freeze()
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    os.environ.pop("COLUMNS", None)

@@ -19,6 +19,8 @@ from rotator.rotate.messages import ENDS
 from rotator.rotate.order import Adopt, Resolve, RunResult, Stopped
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
+LOOKS = ("foreign_change", "foreign_change of place", "orphan.suspect")
+"""What a run without a lease may have seen only because another run was at work meanwhile."""
 LAST_ROW_BEFORE_CHECK = 3
 MOST_STEPS = 60
 """A run has some twenty; more is a loop."""
@@ -33,6 +35,8 @@ class Run(Humans):
         self.claimed = False
         try:
             result = self._go()
+            if result.why in LOOKS and not self.claimed and self.moved():
+                result = self.ended("conflict")
             return result if self.claimed or self.order.dry else self.idle(result)
         finally:
             self.ports.close()
@@ -50,6 +54,15 @@ class Run(Humans):
             return self.ended("failed", str(error), code=Exit.HUMAN)
         except PortError as error:
             return self.finish(Stopped(self.failed_why(), str(error)))
+
+    def moved(self) -> bool:
+        """Whether another runner wrote since we read. It decides nothing but what we say: no alarm for what was only a race."""
+        store = self.ports.store
+        try:
+            head = self.do(Name.CHECK, "read record again", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
+        except (PortError, Corrupt):
+            return False
+        return bool(head.revision != self.record.revision)
 
     # ---- before the lease
 

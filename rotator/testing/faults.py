@@ -25,6 +25,15 @@ class Fault(StrEnum):
     DENIED = "401, 403 or 429 in mid-run"
 
 
+READS = frozenset({Fault.CRASH_BEFORE, Fault.ERROR, Fault.DENIED})
+"""What a read can suffer: for it the others are one of these, as it leaves nothing behind."""
+
+
+def can_suffer(name: str, kind: Kind, fault: Fault) -> bool:
+    """Whether this fault means anything at this effect. A mint is never duplicated: no call of ours or of a driver repeats it."""
+    return fault in READS if kind is Kind.READ else not (name == "mint" and fault is Fault.DUPLICATE)
+
+
 class Crash(BaseException):
     """The process is gone: nothing catches this."""
 
@@ -36,12 +45,16 @@ class FaultPlan(Around):
         self.plan, self.count, self.hit, self.on_disk = plan, 0, False, on_disk
         self.late: list[Callable[[], object]] = []
         self.names: list[str] = []
+        self.kinds: list[Kind] = []
         self.denied = False
+        self.watched = False
+        """Whether its effects are those that a proof counts."""
 
     def effect(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
         self.count += 1
         fault = self.plan.get(self.count)
         self.names.append(name)
+        self.kinds.append(kind)
         if self.denied and kind is Kind.CHANGE:
             raise Denied("the admin's right was taken away", "give it back", "403")
         if fault is None:

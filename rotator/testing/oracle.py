@@ -42,6 +42,7 @@ class Oracle:
     ever_shown: set[Login] = field(default_factory=set)
     slots: list[float] = field(default_factory=list)
     promoted: str | None = None
+    seen: Record = field(default_factory=Record)
 
     def start(self) -> None:
         """Take stock before the first effect."""
@@ -50,8 +51,8 @@ class Oracle:
             self.last_shown[place] = self.shown(place)
             self.flipped[place] = -1e9
         self.ever_shown |= {each for each in self.last_shown.values() if each}
-        current = self.record().current
-        self.promoted = current.id if current else None
+        self.seen = self.record()
+        self.promoted = self.seen.current.id if self.seen.current else None
 
     def violate(self, law: str, what: str) -> None:
         """Note a broken law."""
@@ -60,9 +61,12 @@ class Oracle:
             self.violations.append(text)
 
     def after_effect(self, name: str) -> None:
-        """Judge what an effect left."""
-        living, record = self.system.living(), self.record()
-        self._flips()
+        """Judge what an effect left. The record and the places are read again only where the effect can have changed them."""
+        if name.startswith("write record"):
+            self.seen = self.record()
+        if name == "publish":
+            self._flips()
+        living, record = self.system.living(), self.seen
         for dead in sorted(self.living - living):
             self._died(dead, name, record)
         self.living = living
@@ -123,6 +127,7 @@ class Oracle:
     def at_rest(self, result: RunResult) -> None:
         """After clean runs: nothing is unfinished, and what lives is known."""
         record = self.record()
+        self._flips()
         if result.exit is Exit.HUMAN and not self.strangers and not self.human_broke_current:
             self.violate("I6", f"nobody touched it, yet it needs a human: {result.why}")
         if result.exit is Exit.HUMAN:

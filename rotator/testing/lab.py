@@ -1,0 +1,344 @@
+"""A laboratory: one spec over a twin, a store and places, a clock that jumps, and an oracle after every effect.
+
+A story is a list of moments with what is done at each; faults come in through the engine's one door.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rotator.audit import Ledger, digest
+from rotator.destination import Destination
+from rotator.errors import Exit
+from rotator.model import Credential, Place, Secret, Shape
+from rotator.record import Identity, Record, to_document
+from rotator.rotate import Adopt, Command, Kind, Order, Ports, Run, RunResult
+from rotator.spec import Named, PlaceSpec, ReloadSpec, RotationSpec
+from rotator.store import Store
+from rotator.target import Runtime, Settings
+from rotator.testing.fake_seam import FakeSeam
+from rotator.testing.faults import Crash, Fault, FaultPlan
+from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, Shelf
+from rotator.testing.memory_ledger import MemoryLedger
+from rotator.testing.oracle import Login, Oracle
+from rotator.testing.twins import (
+    TwinConnection,
+    TwinIssue,
+    TwinIssueSettings,
+    TwinKey,
+    TwinSet,
+    TwinSetSettings,
+    TwinSystem,
+    TwinUser,
+)
+
+T = TypeVar("T")
+SHAPES: dict[str, dict[str, Any]] = {
+    "in place": {"shape": Shape.IN_PLACE, "grace": 0.0},
+    "alternating": {"shape": Shape.ALTERNATING, "users": ("app_a", "app_b")},
+    "overlapping": {"shape": Shape.OVERLAPPING},
+    "issue, two slots": {"shape": Shape.ISSUE},
+    "issue, labels": {"shape": Shape.ISSUE, "labels": True},
+}
+"""The five shapes of every proof."""
+PATH = "orders/db"
+START = 1_000_000.0
+
+
+@dataclass(frozen=True)
+class EverySlot:
+    """Due each so many seconds after the last slot; missed slots are one."""
+
+    seconds: float
+
+    def slot(self, last_slot: float, now: float) -> float | None:
+        missed = (now - last_slot) // self.seconds
+        return last_slot + missed * self.seconds if missed >= 1 else None
+
+    def next_slot(self, last_slot: float, now: float) -> float:
+        return self.slot(last_slot, now) or last_slot + self.seconds
+
+
+@dataclass
+class Storage:
+    """Where records and places live: opened anew for each run, over one truth."""
+
+    store: Callable[[Runtime], Store[Any]]
+    place: Callable[[Runtime], Destination[Any]]
+    env: Shelf = field(default_factory=Shelf)
+    """Behind the place: to make it fail, or to put a stranger's value there."""
+
+
+def in_memory() -> Storage:
+    """A store and a place in memory; the place holds no generation, as an env file does not."""
+    kept, env = Shelf(), Shelf()
+    return Storage(lambda runtime: MemoryStore(MemorySettings(), runtime, kept), lambda runtime: a_place(runtime, env), env)
+
+
+def on_disk(folder: Path) -> Storage:
+    """The file store in a folder, and a place in memory."""
+    from rotator.stores.file import FileStore, FileStoreSettings, prepare
+
+    prepare(str(folder / "store"))
+    env = Shelf()
+    settings = FileStoreSettings.model_validate({"path": str(folder / "store"), "key": {"env": "LAB_STORE_KEY"}})
+    key = Secret(base64.b64encode(b"k" * 32).decode())
+    return Storage(lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key)), lambda runtime: a_place(runtime, env), env)
+
+
+def a_place(runtime: Runtime, env: Shelf) -> MemoryPlace:
+    """The place of a lab."""
+    return MemoryPlace(MemorySettings(holds_generation=False), runtime, env)
+
+
+class Reload:
+    """A reload that answers with the highest level."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, version: str) -> int:
+        self.told.append(version)
+        return 3
+
+    def close(self) -> None:
+        return
+
+
+@dataclass
+class Lab:
+    """One spec and its world."""
+
+    shape: str
+    storage: Storage
+    ledger: Ledger = field(default_factory=MemoryLedger)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    reloads: tuple[ReloadSpec, ...] = ()
+    lag: float = 0.0
+    fences: bool = True
+
+    def __post_init__(self) -> None:
+        self.seam = FakeSeam(START)
+        self.system = TwinSystem(now=self.seam.now, lag=self.lag)
+        self.settings = SHAPES[self.shape]
+        self.reload = Reload()
+        self.runs = 0
+        self.results: list[RunResult | str] = []
+        self.plans: list[FaultPlan] = []
+        self.late: list[Callable[[], object]] = []
+        self.first = self._first()
+        self.spec = self._spec()
+        self.oracle = Oracle(self.spec, self.system, self.record, self.shown, self.seam.now)
+
+    # ---- the world
+
+    def _first(self) -> Credential:
+        """What a human made before we came."""
+        shape = self.settings["shape"]
+        if shape is Shape.ISSUE:
+            self.system.keys["key-0"] = TwinKey("first-secret-of-a-human-0123456789", START - 1000, last_used=START - 500)
+            return Credential(name="key-0", secret=Secret("first-secret-of-a-human-0123456789"))
+        users = self.settings.get("users", ("app",))
+        for name in users:
+            self.system.users[name] = TwinUser(enabled=False)
+        self.system.users[users[0]] = TwinUser(["first-secret-of-a-human-0123456789"])
+        return Credential(name=users[0], secret=Secret("first-secret-of-a-human-0123456789"))
+
+    def _spec(self) -> RotationSpec:
+        target = self.target(self.runtime())
+        by = Named("memory", "local", Settings())
+        keys = {"USER": target.fields[0], "PASSWORD": target.fields[1]}
+        places = (PlaceSpec(Place("local", PATH), by), PlaceSpec(Place("env", "env", keys), Named("memory", "env", Settings())))
+        spec = RotationSpec(
+            name="orders-db",
+            source="orders.yaml:5",
+            owner="team",
+            identity=Identity("test", "twin", target.endpoint, tuple(target.principals)),
+            shape=self.settings["shape"],
+            can=target.can,
+            target=Named("twin", "twin", target.config),
+            connection=Named("twin", "twin", target.connection),
+            store=by,
+            path=PATH,
+            places=places,
+            reloads=self.reloads,
+            when=EverySlot(10_000.0),
+            grace=self.settings.get("grace", 1000.0),
+            soak=200.0 if self.settings["shape"] is Shape.ISSUE else 0.0,
+        )
+        return replace(spec, **self.changes)
+
+    def runtime(self) -> Runtime:
+        """What plugins get."""
+        return Runtime(reveal=lambda _ref: Secret("unused"), now=lambda: datetime.fromtimestamp(self.seam.now(), UTC))
+
+    def target(self, runtime: Runtime) -> TwinSet | TwinIssue:
+        """A fresh instance of the twin."""
+        shape = self.settings["shape"]
+        if shape is Shape.ISSUE:
+            issue = TwinIssueSettings(labels=self.settings.get("labels", False), max_live=0 if self.settings.get("labels") else 2)
+            return TwinIssue(TwinConnection(), issue, runtime, self.system)
+        users = self.settings.get("users", ("app",))
+        settings = TwinSetSettings(usernames=users, overlapping=shape is Shape.OVERLAPPING, fences=self.fences)
+        return TwinSet(TwinConnection(), settings, runtime, self.system)
+
+    def ports(self) -> Ports:
+        """All that a run touches, opened anew."""
+        runtime = self.runtime()
+        store = self.storage.store(runtime)
+        places = {each.place.name: store if each.place.name == "local" else self.storage.place(runtime) for each in self.spec.places}
+        return Ports(self.target(runtime), store, places, {each.name: self.reload for each in self.spec.reloads})
+
+    # ---- the truth, past the engine
+
+    def record(self) -> Record:
+        """The record as it stands."""
+        return self.storage.store(self.runtime()).read(PATH)
+
+    def shown(self, place: str) -> Login | None:
+        """What consumers of a place read."""
+        each = next(each for each in self.spec.places if each.place.name == place)
+        port = self.storage.store(self.runtime()) if place == "local" else self.storage.place(self.runtime())
+        values = port.published(each.place)
+        fields = self.target(self.runtime()).fields if place == "local" else ("USER", "PASSWORD")
+        return (values[fields[0]].reveal(), values[fields[1]].reveal()) if values else None
+
+    # ---- runs
+
+    def run(self, command: Command | None = None, *, plan: FaultPlan | None = None, home: str = "home", alone: bool = True, **order: Any) -> RunResult | str:
+        """One run; "crashed" where a fault ended its process. `alone`: no other run goes on, so what it says must be true at its end."""
+        self.runs += 1
+        self.land()
+        plan = plan or FaultPlan({})
+        watched = Watched(plan, self, f"run-{self.runs:03d}")
+        self.plans.append(plan)
+        asked = Order(run=f"run-{self.runs:03d}", home=home, take_over=True, command=command, timeout=2.0, **order)
+        try:
+            result: RunResult | str = Run(self.spec, self.ports(), self.ledger, asked, self.seam, watched).go()
+        except Crash:
+            result = "crashed"
+        if isinstance(self.ledger, MemoryLedger):
+            self.ledger.fails = False
+        self.late += plan.late
+        plan.late = []
+        if isinstance(result, RunResult):
+            if alone:
+                self.oracle.claims(result)
+            self._leaks(result)
+        self.results.append(result)
+        return result
+
+    def dry(self, command: Command | None = None, **order: Any) -> RunResult:
+        """A dry-run; it changes nothing."""
+        asked = Order(run="dry", home="home", take_over=True, command=command, dry=True, timeout=2.0, **order)
+        return Run(self.spec, self.ports(), self.ledger, asked, self.seam).go()
+
+    def adopt(self) -> None:
+        """Take over what the human made."""
+        self.oracle.start()
+        result = self.run(Adopt(credential=self.first))
+        assert isinstance(result, RunResult), result
+        assert result.exit is Exit.DONE, result
+        self.oracle.start()
+
+    def at(self, seconds: float) -> None:
+        """Move the clock to so many seconds after the start, never back."""
+        self.seam.t = max(self.seam.t, START + seconds)
+
+    def land(self) -> None:
+        """What was late arrives now."""
+        waiting, self.late = self.late, []
+        late = FaultPlan({})
+        late.late = waiting
+        late.land()
+
+    def clean_runs(self, times: Sequence[float] = (0, 400, 1900, 2400, 3100, 4600, 5200)) -> None:
+        """Two clean runs must bring it to wait or rest, and time alone the rest of the way."""
+        last = RunResult(spec="", exit=Exit.DONE, why="", message="")
+        for number, seconds in enumerate(times):
+            self.at(20_000.0 + seconds)
+            last = self.clean_run()
+            if number == 1 and last.exit not in (Exit.DONE, Exit.HUMAN):
+                self.oracle.violate("I6", f"after two clean runs: {last.why}")
+        self.oracle.at_rest(last)
+        self.audited()
+
+    def clean_run(self) -> RunResult:
+        """A run without a fault."""
+        result = self.run()
+        assert isinstance(result, RunResult)
+        return result
+
+    def audited(self) -> None:
+        """The chain verifies from the record's head back to its begin (I9)."""
+        rows = {json.loads(each.line)["hash"]: json.loads(each.line) for each in self.ledger.rows(self.spec.chain)}
+        head = self.record().audit_head
+        if head is None:
+            return self.oracle.violate("I9", "the record has no audit head")
+        at, steps = head.hash, 0
+        while at:
+            event = rows.get(at)
+            if event is None or digest(event) != at:
+                return self.oracle.violate("I9", f"the chain breaks {steps} events below the head")
+            at, steps = event.get("prev", ""), steps + 1
+        return None
+
+    def last_event(self, run: str) -> dict[str, Any] | None:
+        """The newest event of a run in the spec's chain."""
+        if isinstance(self.ledger, MemoryLedger):
+            return next((each.document() for each in reversed(self.ledger.events) if each.run == run), None)
+        rows = [json.loads(each.line) for each in self.ledger.rows(self.spec.chain)]
+        return next((each for each in reversed(rows) if each["run"] == run), None)
+
+    def _leaks(self, result: RunResult) -> None:
+        """No secret in what a run says (I7)."""
+        record = self.record()
+        told = " ".join([repr(result), *(each.line for each in self.ledger.rows())]) if len(self.results) < 3 else repr(result)
+        for each in record.known():
+            if each.secret and each.secret.reveal() in told:
+                self.oracle.violate("I7", f"a result or event holds the secret of {each.name}")
+
+    def documents(self) -> str:
+        """The whole state, to see that a dry-run changed nothing."""
+        return json.dumps(to_document(self.record()), sort_keys=True) + repr(sorted(self.system.living()))
+
+
+class Watched(FaultPlan):
+    """Puts the oracle behind every effect, and sees that its intent stands in the ledger before it (I8)."""
+
+    def __init__(self, plan: FaultPlan, lab: Lab, run: str) -> None:
+        super().__init__({})
+        self.inner, self.lab, self.run = plan, lab, run
+        plan.perform = self._perform  # type: ignore[method-assign]  # the oracle stands between the fault and the effect
+        if isinstance(lab.ledger, MemoryLedger):
+            plan.on_disk = self._disk_full
+
+    def _disk_full(self) -> None:
+        assert isinstance(self.lab.ledger, MemoryLedger)
+        self.lab.ledger.fails = True
+
+    def effect(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
+        return self.inner.effect(name, kind, call)
+
+    def _perform(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
+        if kind is Kind.CHANGE:
+            self._announced(name)
+        try:
+            return call()
+        finally:
+            self.lab.seam.t += 0.4
+            if kind is not Kind.READ:
+                self.lab.oracle.after_effect(name)
+
+    def _announced(self, name: str) -> None:
+        event = self.lab.last_event(self.run)
+        if event is None or (event.get("phase"), event.get("effect")) != ("intent", name):
+            late = self.inner.plan and Fault.LATE in self.inner.plan.values()
+            if not late and name != "take back" and Fault.DUPLICATE not in self.inner.plan.values():
+                self.lab.oracle.violate("I8", f"{name} happens without its intent in the ledger")

@@ -1,0 +1,35 @@
+"""Labs over memory and over the file store on a disk that needs no sync."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from rotator.testing.lab import SHAPES, in_memory, on_disk
+
+
+@pytest.fixture(params=sorted(SHAPES))
+def shape(request):
+    return request.param
+
+
+@pytest.fixture
+def fast_folder():
+    """A folder on a file system in memory, where there is one: thousands of histories need no platter."""
+    shm = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=shm if shm.is_dir() else None))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["memory", "file"])
+def new_storage(request, fast_folder):
+    """Makes a storage of its own at each call."""
+    made = []
+
+    def make():
+        made.append(None)
+        return in_memory() if request.param == "memory" else on_disk(fast_folder / str(len(made)))
+
+    return make
