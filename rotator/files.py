@@ -16,7 +16,9 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rotator.errors import BadInput, Denied, PortError, Refused, Unreachable
 from rotator.model import Secret
@@ -60,7 +62,7 @@ def refuse_writable(path: str, what: str) -> None:
 
 def _stat(path: str, what: str, *, follow: bool) -> os.stat_result:
     try:
-        return os.stat(path, follow_symlinks=follow)
+        return Path(path).stat(follow_symlinks=follow)
     except OSError as error:
         raise BadInput(f"{what} {path}: {error.strerror}") from error
 
@@ -122,7 +124,7 @@ class Disk:
 
 def _read(file: int, most: int) -> tuple[bytes, os.stat_result]:
     """All of a regular file; closes it."""
-    with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - a descriptor, no path
+    with open(file, "rb", buffering=0) as opened:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a regular file")
@@ -145,7 +147,7 @@ class Folder:
         """The directory at a path of the operator's: symbolic links on the way are his."""
         return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY), path, disk or Disk())
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -153,12 +155,27 @@ class Folder:
 
     def sub(self, name: str, *, make: bool = False) -> Folder:
         """A directory in it, made where it is missing and `make` says so; durable when this returns."""
-        if make:
-            with suppress(FileExistsError):
-                self.disk.mkdir(name, self.fd)
-                self.disk.fsync(self.fd)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-        return Folder(os.open(name, flags, dir_fd=self.fd), os.path.join(self.path, name), self.disk)  # noqa: PTH118 - plain text
+        try:
+            file = os.open(name, flags, dir_fd=self.fd)
+        except FileNotFoundError:
+            if not make:
+                raise
+            self._make(name)
+            file = os.open(name, flags, dir_fd=self.fd)
+        return Folder(file, os.path.join(self.path, name), self.disk)  # noqa: PTH118 - plain text
+
+    def _make(self, name: str) -> None:
+        """A directory that is not durable is removed again: the next call would not sync what it finds."""
+        try:
+            self.disk.mkdir(name, self.fd)
+            self.disk.fsync(self.fd)
+        except FileExistsError:  # another writer was faster
+            return
+        except OSError:
+            with suppress(OSError):
+                os.rmdir(name, dir_fd=self.fd)
+            raise
 
     def looseness(self) -> str | None:
         """Why others could get into it, or None."""
@@ -247,7 +264,7 @@ class Folder:
     def sweep(self, name: str) -> None:
         """Remove what killed writers of `name` left. Only under the lock of `name`."""
         ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.tmp")
-        for each in os.listdir(self.fd):
+        for each in os.listdir(self.fd):  # noqa: PTH208 - a descriptor, no path
             if ours.fullmatch(each):
                 os.unlink(each, dir_fd=self.fd)
 
@@ -260,10 +277,8 @@ def _locked(file: int) -> bool:
     return True
 
 
-def replace_atomically(
-    path: str, data: bytes, *, mode: int = PRIVATE_FILE, uid: int = -1, gid: int = -1, disk: Disk | None = None
-) -> None:
-    """Put `data` at `path`: old content or new, never a part, and durable when this returns. A symbolic link there is replaced, not followed."""
+def replace_atomically(path: str, data: bytes, *, mode: int = PRIVATE_FILE, uid: int = -1, gid: int = -1, disk: Disk | None = None) -> None:
+    """Put `data` at `path`: old content or new, never a part, and durable when this returns. A symbolic link there is replaced."""
     parent, name = os.path.split(path)
     with Folder.open(parent or ".", disk) as folder:
         folder.replace(name, data, mode=mode, uid=uid, gid=gid)

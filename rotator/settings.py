@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationInfo
+
+from rotator.model import Settle
 
 
 class Settings(BaseModel):
@@ -74,6 +77,22 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 """A span of time as it is written in YAML: `30d`, `12h`, `15m`, `45s`."""
 
 
+class SettleSettings(Settings):
+    """How late a system's truth may be, as YAML: what is left out stays as the plugin knows it."""
+
+    appears: Duration | None = None
+    disappears: Duration | None = None
+    streak: Annotated[int, Field(ge=1, le=20)] | None = None
+    every: Duration | None = None
+
+    def over(self, appears: Settle, disappears: Settle) -> tuple[Settle, Settle]:
+        """The plugin's own two, with what is written here in their place."""
+        return self._one(appears, self.appears), self._one(disappears, self.disappears)
+
+    def _one(self, given: Settle, within: timedelta | None) -> Settle:
+        return Settle(within or given.within, self.streak or given.streak, self.every or given.every)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address can only be this machine: `localhost`, 127.0.0.0/8, `::1`. Pure: nothing is resolved."""
     if host.lower() == "localhost":
@@ -100,3 +119,14 @@ def _service_url(value: str) -> str:
 
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 """Where a service answers: https, or http towards loopback only; without user info, query or fragment."""
+
+
+def _under_root(value: str, info: ValidationInfo) -> str:
+    if not value or "\0" in value:
+        raise ValueError("give the path of a file or directory")
+    root = info.context.get("root") if isinstance(info.context, Mapping) else None
+    return os.path.join(root, value) if root else value  # noqa: PTH118 - plain text, as YAML has it
+
+
+LocalPath = Annotated[str, AfterValidator(_under_root)]
+"""A path on this machine. Relative: to the directory of rotator.yaml, which the loader hands in as validation context `{"root": ...}`."""

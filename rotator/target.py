@@ -20,12 +20,23 @@ from typing import ClassVar, Generic, TypeVar
 
 from rotator.errors import Conflict, Denied, Foreign, PortError, Refused, Rejected, Unfit, Unreachable
 from rotator.model import Can, Credential, Finding, Level, Secret, Settle
-from rotator.settings import Duration, EnvRef, FileRef, SecretRef, ServiceUrl, Settings, StoreRef
+from rotator.settings import (
+    Duration,
+    EnvRef,
+    FileRef,
+    LocalPath,
+    SecretRef,
+    ServiceUrl,
+    Settings,
+    SettleSettings,
+    StoreRef,
+    is_loopback,
+)
 
 __all__ = [
     "Can", "Conflict", "Credential", "Denied", "Duration", "EnvRef", "FileRef", "Finding", "Foreign", "IssueTarget", "Level", "Live",
-    "PortError", "Refused", "Rejected", "Runtime", "Secret", "SecretRef", "ServiceUrl", "SetTarget", "Settings", "Settle", "StoreRef",
-    "SwapTarget", "Target", "Unfit", "Unreachable",
+    "LocalPath", "PortError", "Refused", "Rejected", "Runtime", "Secret", "SecretRef", "ServiceUrl", "SetTarget", "Settings", "Settle",
+    "SettleSettings", "StoreRef", "SwapTarget", "Target", "Unfit", "Unreachable", "is_loopback",
 ]  # fmt: skip
 
 C = TypeVar("C", bound=Settings)

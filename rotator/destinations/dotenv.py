@@ -1,0 +1,180 @@
+"""The text of an env file: found and changed line by line, so that all that is not ours stays as it is, byte for byte.
+
+Readers disagree: bash and python-dotenv know quotes, escapes and comments, `docker run --env-file` and others take what follows `=`
+literally. Values out of `[A-Za-z0-9_.~-]`, unquoted, are read alike by all of them, and are what `Quote.NONE` writes. Where two readers
+could disagree about whether a line is ours at all (inside a quoted value that spans lines), nothing is touched: `Foreign`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rotator.errors import Foreign, Refused
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BARE = re.compile(r"[A-Za-z0-9_.~-]+")
+_TILDE = re.compile(r"~([+-]?[0-9]*|[a-z_][a-z0-9_.-]{0,30})")
+"""What bash may replace by a directory: `~`, `~+`, `~2`, `~user` (Bash manual, Tilde Expansion)."""
+_LINE = re.compile(
+    r"(?P<before>\ufeff?[^\S\n]*(?P<export>export[^\S\n]+)?)(?P<q>'?)(?P<name>[^\s=#']+)(?P=q)(?P<after>[^\S\n]*=)?(?P<rest>.*)", re.DOTALL
+)
+_SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])*""", re.DOTALL)
+_CLOSED = {"'": re.compile(r"'(?:\\.|[^'\\])*'", re.DOTALL), '"': re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)}
+_COMMENT = re.compile(r"\s+#.*", re.DOTALL)
+_QUOTED_BARE = re.compile(r"(['\"])(?P<value>[A-Za-z0-9_.~-]*)\1(?:\s+#.*)?", re.DOTALL)
+_DOTENV = re.compile(r"'((?:\\.|[^'\\])*)'(?:\s*#.*)?", re.DOTALL)
+
+
+class Quote(StrEnum):
+    """How values are written."""
+
+    NONE = "none"
+    """Unquoted, and only what every reader reads alike."""
+    SHELL = "shell"
+    """Single quotes as a POSIX shell reads them."""
+    DOTENV = "dotenv"
+    """Single quotes as python-dotenv reads them."""
+
+
+def quoted(name: str, value: str, style: Quote) -> str:
+    """The value as it is written. Raises `Refused`, without the value, where its readers would not all read it as it is."""
+    if style is Quote.SHELL:
+        return "'" + value.replace("'", "'\\''") + "'"
+    if style is Quote.DOTENV:
+        if "${" in value or value.endswith("\\"):
+            raise Refused(f"the value of {name} holds ${{ or ends in a backslash, which dotenv readers change", "use another alphabet")
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if not _BARE.fullmatch(value) or _TILDE.fullmatch(value):
+        why = "begins like a home directory" if _BARE.fullmatch(value) else "holds characters outside [A-Za-z0-9_.~-]"
+        raise Refused(f"the value of {name} {why}: not every reader of an env file reads it alike", "set quote: shell, or quote: dotenv")
+    return value
+
+
+def unquoted(rest: str, style: Quote) -> str:
+    """What a reader gets of what stands after `=`."""
+    raw = rest.strip()
+    if raw[:1] not in ("'", '"'):
+        return _COMMENT.sub("", rest).strip()
+    if style is Quote.SHELL:
+        words = _words(raw)
+        return words[0] if len(words) == 1 else raw
+    match = _DOTENV.fullmatch(raw) if style is Quote.DOTENV else None
+    if match:
+        return re.sub(r"\\([\\'])", r"\1", match[1])
+    bare = _QUOTED_BARE.fullmatch(raw)
+    return bare["value"] if bare else raw
+
+
+def _words(raw: str) -> list[str]:
+    try:
+        return shlex.split(raw, comments=True)
+    except ValueError:
+        return []
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A line that sets one of our names."""
+
+    index: int
+    before: str
+    rest: str
+
+
+class EnvText:
+    """The text of one env file, and the lines in it that are ours. Lines are counted from 1 in messages."""
+
+    def __init__(self, text: str, names: Iterable[str], style: Quote, where: str) -> None:
+        self._lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+        self._names, self._style, self._where = set(names), style, where
+        self._found = self._find()
+
+    def values(self) -> dict[str, str]:
+        """Our names that are set, and what a reader gets; a name with nothing after `=` is a blank to be filled in, and not set."""
+        shown = {name: unquoted(each.rest, self._style) for name, each in self._found.items()}
+        return {name: value for name, value in shown.items() if value}
+
+    def replaced(self, values: Mapping[str, str]) -> str:
+        """The text with these values: a line that is there is changed where it stands, the others come at the end. Raises `Refused`."""
+        lines = list(self._lines)
+        end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += end
+        for name, value in values.items():
+            setting, found = f"{name}={quoted(name, value, self._style)}", self._found.get(name)
+            if found is None:
+                lines.append(setting + end)
+            else:
+                lines[found.index] = found.before + setting + _comment(found.rest, self._style) + _end(lines[found.index])
+        return "".join(lines)
+
+    def _find(self) -> dict[str, _Found]:
+        """Our lines. Raises `Foreign` with the line where it cannot be told which they are."""
+        found: dict[str, _Found] = {}
+        quote, since, continued = "", 0, False
+        for index, line in enumerate(self._lines):
+            match = _LINE.fullmatch(line.rstrip("\r\n"))
+            ours = match if match and match["name"] in self._names and not (match["export"] and not match["after"]) else None
+            if ours and quote:
+                raise self._foreign(index, f"{ours['name']} stands inside a quoted value that begins in line {since}")
+            if ours:
+                self._refuse_unclear(index, ours, found, continued=continued)
+                found[ours["name"]] = _Found(index, ours["before"], ours["rest"])
+            if "\r" in line.rstrip("\r\n"):
+                raise self._foreign(index, "a carriage return stands in the middle: some readers take it for the end of the line")
+            before, value = quote, match["rest"].lstrip() if match and match["after"] else ""
+            quote = _left_open(quote + line if quote else value, self._style)
+            since = since if before else index + 1
+            continued = not line.lstrip().startswith("#") and _backslashes(line) % 2 == 1
+        if quote:
+            raise self._foreign(since - 1, "a quote is opened and never closed")
+        return found
+
+    def _refuse_unclear(self, index: int, ours: re.Match[str], found: Mapping[str, _Found], *, continued: bool) -> None:
+        name = ours["name"]
+        if name in found:
+            raise self._foreign(index, f"{name} is set here and in line {found[name].index + 1}: remove the one that is not meant")
+        if not ours["after"]:
+            raise self._foreign(index, f"{name} stands here without a value")
+        if continued or _backslashes(ours["rest"]) % 2:
+            raise self._foreign(index, f"a backslash at the end of a line joins {name} to another line for some readers")
+
+    def _foreign(self, index: int, what: str) -> Foreign:
+        return Foreign(f"{self._where}, line {index + 1}: {what}", "edit the file by hand, then run again")
+
+
+def _left_open(value: str, style: Quote) -> str:
+    """The quote that a value opens and does not close in its line, or an empty string."""
+    end = _value_end(value, style)
+    return value[end : end + 1] if value[end : end + 1] in _CLOSED else ""
+
+
+def _value_end(value: str, style: Quote) -> int:
+    """Where its quotes end; 0 where it has none, or one is left open."""
+    if style is Quote.SHELL:
+        word = _SHELL_WORD.match(value)
+        return word.end() if word else 0
+    closed = _CLOSED[value[0]].match(value) if value[:1] in _CLOSED else None
+    return closed.end() if closed else 0
+
+
+def _backslashes(line: str) -> int:
+    """How many stand at its end."""
+    bare = line.rstrip("\r\n")
+    return len(bare) - len(bare.rstrip("\\"))
+
+
+def _comment(rest: str, style: Quote) -> str:
+    """The comment behind the old value, with the white space before it."""
+    raw = rest.rstrip()
+    value = raw.lstrip()
+    comment = _COMMENT.search(raw, len(raw) - len(value) + _value_end(value, style)) or _COMMENT.fullmatch(raw)
+    return comment[0] if comment else ""
+
+
+def _end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]

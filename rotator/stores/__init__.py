@@ -1,0 +1,1 @@
+"""Stores, one file each. They import their contract, never the core."""

@@ -1,0 +1,185 @@
+"""What stands in the file, with bash and python-dotenv as the judges of what a reader gets."""
+
+import subprocess
+
+import pytest
+
+from rotator.destinations.dotenv import EnvText, Quote, quoted
+from rotator.errors import Foreign, Refused
+
+dotenv = pytest.importorskip("dotenv")
+PLAIN = "Abc_1.2~3-4"
+HARD = [
+    "it's",
+    "a b",
+    'say "hi"',
+    "a#b",
+    "a # b",
+    "$HOME",
+    "`id`",
+    "back\\slash",
+    "\\'",
+    "x=y",
+    "~root",
+    "!!",
+    "%s",
+    "é\u2028",
+    " lead",
+    "\t",
+]
+
+
+def text(content, names=("KEY",), style=Quote.NONE):
+    return EnvText(content, names, style, "/etc/app/env")
+
+
+def by_bash(path, name="KEY"):
+    done = subprocess.run(
+        ["bash", "--norc", "-c", 'set -a; . "$1"; printenv -0 "$2"', "bash", path, name],
+        capture_output=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    return done.stdout.decode().removesuffix("\0")
+
+
+def by_dotenv(path, name="KEY"):
+    return dotenv.dotenv_values(path)[name]
+
+
+@pytest.mark.parametrize("before", ["", "OTHER=1\n", "KEY=old\n", "export KEY=old # why\nB=2\n", 'KEY="old"\r\n', "KEY='o'\\''ld'\n"])
+def test_a_bare_value_is_read_alike_by_bash_by_dotenv_and_by_us(tmp_path, before):
+    path = tmp_path / "env"
+    path.write_text(text(before).replaced({"KEY": PLAIN}), newline="")
+    assert by_dotenv(path) == text(path.read_text()).values()["KEY"] == PLAIN
+    assert by_bash(path).rstrip("\r") == PLAIN
+
+
+@pytest.mark.parametrize("value", [*HARD, PLAIN, "end\\"])
+def test_what_is_quoted_for_a_shell_is_what_bash_and_we_read(tmp_path, value):
+    path = tmp_path / "env"
+    content = text("KEY=old\nB='x'\n", style=Quote.SHELL).replaced({"KEY": value})
+    path.write_text(content, newline="")
+    assert by_bash(path) == value
+    assert by_bash(path, "B") == "x"
+    assert text(content, style=Quote.SHELL).values() == {"KEY": value}
+
+
+@pytest.mark.parametrize("value", [*HARD, PLAIN])
+def test_what_is_quoted_for_dotenv_is_what_dotenv_and_we_read(tmp_path, value):
+    path = tmp_path / "env"
+    content = text("KEY=old\nB='x'\n", style=Quote.DOTENV).replaced({"KEY": value})
+    path.write_text(content, newline="")
+    assert by_dotenv(path) == value
+    assert by_dotenv(path, "B") == "x"
+    assert text(content, style=Quote.DOTENV).values() == {"KEY": value}
+
+
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.DOTENV])
+@pytest.mark.parametrize("value", HARD)
+def test_a_quoted_value_is_replaced_again_without_a_trace(style, value):
+    once = text("A=1\nKEY=old # why\nB=2\n", style=style).replaced({"KEY": value})
+    assert text(once, style=style).replaced({"KEY": "new"}) == "A=1\nKEY='new' # why\nB=2\n"
+
+
+@pytest.mark.parametrize("value", [*HARD, "~", "~-", "~+1", "~postgres", "ü"])
+def test_a_value_that_readers_see_differently_is_refused_and_not_told(value):
+    with pytest.raises(Refused) as no:
+        quoted("KEY", value, Quote.NONE)
+    assert len(value) < 4 or value not in str(no.value)
+    assert "quote: shell" in no.value.fix
+
+
+@pytest.mark.parametrize("value", ["~7fT-k.2Vn_wQ9zXcR4bM8sJ1hL5pD0g", "~Root", "a~b"])
+def test_a_tilde_that_is_no_home_directory_is_taken_and_bash_leaves_it(tmp_path, value):
+    path = tmp_path / "env"
+    path.write_text(f"KEY={quoted('KEY', value, Quote.NONE)}\n")
+    assert by_bash(path) == by_dotenv(path) == value
+
+
+@pytest.mark.parametrize("value", ["${HOME}", "end\\"])
+def test_a_value_that_dotenv_changes_is_refused(value):
+    with pytest.raises(Refused):
+        quoted("KEY", value, Quote.DOTENV)
+
+
+KEPT = "\ufeff# head\n\n  export A=1\nKEYS=x\nNOT_KEY=y\n#KEY=commented\nB = 'two\nlines'\nexport KEY\n\n"
+
+
+@pytest.mark.parametrize("end", ["", "KEY=old", "KEY=old\n", "\texport KEY=old   # note\n", "KEY = old\n", "KEY=\n"])
+def test_everything_that_is_not_ours_stays_as_it_is(end):
+    new = text(KEPT + end).replaced({"KEY": "new"})
+    assert new.startswith(KEPT)
+    assert new[len(KEPT) :] in ("KEY=new\n", "KEY=new", "\texport KEY=new   # note\n")
+    assert text(new).replaced({"KEY": "new"}) == new
+
+
+def test_line_ends_are_kept_and_a_new_line_gets_those_of_the_file():
+    assert text("A=1\r\nKEY=x # c\r\nB=2", ["KEY", "C"]).replaced({"KEY": "y", "C": "z"}) == "A=1\r\nKEY=y # c\r\nB=2\r\nC=z\r\n"
+
+
+def test_several_keys_change_where_they_stand():
+    assert text("P=1\nX=0\nU=2\n", ["U", "P"]).replaced({"U": "u", "P": "p"}) == "P=p\nX=0\nU=u\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("KEY=a b", "a b"),
+        ("KEY=#a", "#a"),
+        ("KEY='ab'", "ab"),
+        ('KEY="ab"  # c', "ab"),
+        ("KEY=a # c", "a"),
+        ('KEY="$X"', '"$X"'),
+        ("export KEY=a", "a"),
+    ],
+)
+def test_what_others_wrote_is_read_as_it_would_be(line, value):
+    assert text(line + "\n").values() == {"KEY": value}
+
+
+@pytest.mark.parametrize("line", ["KEY=", "KEY=  ", 'KEY=""', "KEY= # fill me in", "#KEY=x", "export KEY", "KEYS=1"])
+def test_a_blank_is_not_set(line):
+    assert text(line + "\n").values() == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [("KEY=a\\ b", "a\\ b"), ("KEY='a'\"b\"c", "abc"), ("KEY='a' b", "'a' b"), ("KEY='a' b'c", "'a' b'c"), ("KEY='a' # b", "a")],
+)
+def test_what_others_wrote_for_a_shell_is_read_as_it_would_be(line, value):
+    assert text(line, style=Quote.SHELL).values() == {"KEY": value}
+
+
+UNCLEAR = {
+    "twice": ("KEY=a\nB=1\nKEY=b\n", 3, "line 1"),
+    "twice, once exported": ("export KEY=a\n'KEY'=b\n", 2, "line 1"),
+    "inside double quotes": ('CERT="begin\nKEY=a\nend"\n', 2, "begins in line 1"),
+    "inside single quotes": ("A=1\nCERT='begin\nKEY=a\nend'\n", 3, "begins in line 2"),
+    "a quote never closed": ("KEY=a\nB='x\nC=1\n", 2, "never closed"),
+    "our own quote never closed": ("KEY='a\nB=1\n", 1, "never closed"),
+    "continued into": ("A=x\\\nKEY=a\n", 2, "backslash"),
+    "continued from": ("KEY=a\\\nB=1\n", 1, "backslash"),
+    "no value": ("A=1\nKEY\n", 2, "without a value"),
+    "a lone carriage return": ("A=1\rKEY=a\n", 1, "carriage return"),
+}
+
+
+@pytest.mark.parametrize("style", Quote)
+@pytest.mark.parametrize(("content", "line", "words"), UNCLEAR.values(), ids=UNCLEAR)
+def test_where_readers_could_disagree_nothing_is_touched(content, line, words, style):
+    with pytest.raises(Foreign) as no:
+        text(content, style=style)
+    assert f"/etc/app/env, line {line}: " in str(no.value)
+    assert words in str(no.value)
+
+
+def test_a_quote_in_the_middle_of_a_word_matters_to_a_shell_alone():
+    content = "NAME=O'Brien\nKEY=a\n"
+    assert text(content).values() == {"KEY": "a"}
+    with pytest.raises(Foreign):
+        text(content, style=Quote.SHELL)
+
+
+def test_a_comment_with_an_odd_end_joins_nothing():
+    assert text("# path C:\\\nKEY=a\n").values() == {"KEY": "a"}
