@@ -1,0 +1,1 @@
+"""rotator: automated credential rotation. The engine is `rotator.rotate`, the contracts `rotator.target`, `store` and `destination`."""

@@ -100,7 +100,10 @@ def healthy(state: Path, seam: Seam) -> bool:
 
 
 class Daemon:
-    """One per state directory. `load` reads the configuration anew, `job` makes the job of a spec, `say` takes what operators should see."""
+    """One per state directory.
+
+    `load` reads the configuration anew, `job` makes the job of a spec, `say` takes what operators should see.
+    """
 
     def __init__(
         self,

@@ -32,6 +32,9 @@ class Destination(ABC, Generic[S]):
     """What it can show of what consumers get."""
     staleness: ClassVar[float] = 0.0
     """Seconds for which a consumer may go on reading the old value after it was replaced."""
+    by_path: ClassVar[bool] = False
+    """Whether each `path` in it is a place of its own. If not (an env file), `keys:` must be written, as names of variables, and no
+    two specs write the same key."""
 
     def __init__(self, settings: S, runtime: Runtime) -> None:
         self.config, self.runtime = settings, runtime

@@ -9,12 +9,29 @@ from rotator.seam import Seam
 from rotator.spec import PasswordPolicy
 
 LEAST_LENGTH = 32
+MOST_LENGTH = 1024
 LEAST_BITS = 128
+_PRINTABLE = frozenset(map(chr, range(0x21, 0x7F)))
+
+
+def check_policy(policy: PasswordPolicy) -> str | None:
+    """What is wrong with this policy, in words; None where nothing is."""
+    if not LEAST_LENGTH <= policy.length <= MOST_LENGTH:
+        return f"a password has {LEAST_LENGTH} to {MOST_LENGTH} characters"
+    if not set(policy.alphabet) <= _PRINTABLE:
+        return "an alphabet holds printable ASCII characters only, and no blank"
+    if len(set(policy.alphabet)) != len(policy.alphabet):
+        return "a character stands twice in the alphabet: each must be as likely as the others"
+    if strength(policy) < LEAST_BITS:
+        return f"such passwords have less than {LEAST_BITS} bits: make them longer, or give more characters"
+    return None
 
 
 def strength(policy: PasswordPolicy) -> float:
-    """Bits of a password of this policy, its first character drawn from the alphabet less `-`."""
+    """Bits of a password of this policy, its first character drawn from the alphabet less `-`; 0 where there is no such character."""
     first = len(set(policy.alphabet) - {"-"})
+    if not first:
+        return 0.0
     return log2(first) + (policy.length - 1) * log2(len(set(policy.alphabet)))
 
 

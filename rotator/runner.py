@@ -39,7 +39,9 @@ def preload(types: Iterable[str]) -> list[str]:
 class Runner:
     """Runs jobs, at most `runs` at once and `per_connection` on one connection. For one thread; only `stop` may come from elsewhere."""
 
-    def __init__(self, *, runs: int, per_connection: int, libraries: Sequence[str] = PRELOAD, worker: Callable[..., RunResult] = work) -> None:
+    def __init__(
+        self, *, runs: int, per_connection: int, libraries: Sequence[str] = PRELOAD, worker: Callable[..., RunResult] = work
+    ) -> None:
         self.runs, self.per_connection, self.worker = runs, per_connection, worker
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(list(libraries))
@@ -58,8 +60,8 @@ class Runner:
     def start(self, job: Job, secret: Connection | None = None) -> Future[RunResult]:
         """Start one run in a process of its own, at once."""
         deadline = job.order.run_time + KILL_AFTER
-        process = concurrent.process(self.worker, name=f"rotator run {job.spec.name}", timeout=deadline, context=self.context)
-        future: Future[RunResult] = process(job, self.stop_reader, secret)
+        how: dict[str, Any] = {"name": f"rotator run {job.spec.name}", "timeout": deadline, "context": self.context}
+        future: Future[RunResult] = concurrent.process(**how)(self.worker)(job, self.stop_reader, secret)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
         return future
 
     def add(self, job: Job) -> None:

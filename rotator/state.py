@@ -31,7 +31,9 @@ class StateDir:
             if not self._id_file.exists():
                 self._new_id()
         except OSError as error:
-            raise BadInput(f"the state directory cannot be used ({error.strerror})", where=str(self.path), fix="give another with --state") from None
+            raise BadInput(
+                f"the state directory cannot be used ({error.strerror})", where=str(self.path), fix="give another with --state"
+            ) from None
 
     @property
     def _id_file(self) -> Path:

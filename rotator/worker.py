@@ -16,14 +16,14 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
-from rotator.audit import Ledger
+from rotator.audit import Event, Ledger, Row
 from rotator.destination import Destination
 from rotator.errors import Exit, RotatorError
 from rotator.load.config import Config
@@ -59,6 +59,7 @@ class WorkerSeam(Seam):
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
+        """As the seam says; and where no interpreter runs any more, the process ends."""
         faulthandler.dump_traceback_later(seconds + WATCHDOG, exit=True)
         try:
             with super().deadline(seconds):
@@ -70,16 +71,20 @@ class WorkerSeam(Seam):
 class NoLedger(Ledger):
     """Dry-run writes no event and does not open the ledger."""
 
-    def append(self, events: Any) -> None:
-        raise AssertionError("a dry-run has no event to write")
+    def append(self, events: Sequence[Event]) -> None:
+        """Refuse: there is none."""
+        raise AssertionError(f"a dry-run has no event to write, not {len(events)}")
 
-    append_loose = append
+    def append_loose(self, event: Event) -> None:
+        """Refuse: there is none."""
+        self.append([event])
 
-    def rows(self, chain: str | None = None) -> Iterator[Any]:
-        return iter(())
+    def rows(self, chain: str | None = None) -> Iterator[Row]:
+        """Nothing."""
+        yield from ()
 
     def close(self) -> None:
-        return
+        """Nothing to let go of."""
 
 
 def die_with_main() -> None:
@@ -164,14 +169,19 @@ def _run(job: Job, order: Order) -> RunResult:
 
 def under_lock(order: Order, lock: Lock) -> Order:
     """The order of a run that holds the spec's lock until its process ends: a lease of the same home is a dead runner's."""
-    return replace(order, home=lock.home, take_over=True, emit=lambda events: [emit(each) for each in events] and None)
+    return replace(order, home=lock.home, take_over=True, emit=_emit)
+
+
+def _emit(events: Sequence[Event]) -> None:
+    for each in events:
+        emit(each)
 
 
 def ports(job: Job, order: Order) -> Ports:
     """The target, the store and the places of a spec, built but not yet connected."""
     spec, config = job.spec, job.config
     runtime = Runtime(reveal=Revealer(config).reveal, now=lambda: datetime.now(UTC), timeout=order.timeout)
-    target = target_class(spec.target.type)(spec.connection.settings, spec.target.settings, runtime)
+    target: Any = target_class(spec.target.type)(spec.connection.settings, spec.target.settings, runtime)
     store: Store[Any] = store_class(spec.store.type)(spec.store.settings, runtime)
     places: dict[str, Destination[Any]] = {}
     for each in spec.places:

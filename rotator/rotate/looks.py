@@ -171,7 +171,9 @@ class Looks(Door):
     def check(self) -> None:
         """Look at the target, the store and all places; nothing is changed. Raises `Stopped` where a human must come, `PortError`."""
         self.findings = (*self.check_target(), *self.check_store())
-        self.seen = self.seen.but(shows=self.read_places(Name.CHECK), alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK))
+        self.seen = self.seen.but(
+            shows=self.read_places(Name.CHECK), alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK)
+        )
         if self.record.current and not isinstance(self.order.command, Adopt):
             self.check_current(self.record.current.credential)
 

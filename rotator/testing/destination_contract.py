@@ -7,7 +7,7 @@ class TestEnvFile(DestinationContract):
     def destination(self, tmp_path): return lambda: EnvFile(EnvFileSettings(path=...), runtime())
 """
 
-# ruff: noqa: D102 - a test's name is its sentence
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ class DestinationContract:
         """An instance whose mount, region or directory is not there."""
         raise NotImplementedError
 
-    def add_sibling(self, place: Place) -> Callable[[], bool]:  # noqa: ARG002 - for those that override it
+    def add_sibling(self, place: Place) -> Callable[[], bool]:
         """Put something of another's beside ours; returns how to see that it is still as it was. As it stands: nothing is beside ours."""
         return lambda: True
 

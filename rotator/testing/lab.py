@@ -89,7 +89,9 @@ def on_disk(folder: Path) -> Storage:
     env = Shelf()
     settings = FileStoreSettings.model_validate({"path": str(folder / "store"), "key": {"env": "LAB_STORE_KEY"}})
     key = Secret(base64.b64encode(b"k" * 32).decode())
-    return Storage(lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key)), lambda runtime: a_place(runtime, env), env)
+    return Storage(
+        lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key)), lambda runtime: a_place(runtime, env), env
+    )
 
 
 def a_place(runtime: Runtime, env: Shelf) -> MemoryPlace:
@@ -211,7 +213,9 @@ class Lab:
 
     # ---- runs
 
-    def run(self, command: Command | None = None, *, plan: FaultPlan | None = None, home: str = "home", alone: bool = True, **order: Any) -> RunResult | str:
+    def run(
+        self, command: Command | None = None, *, plan: FaultPlan | None = None, home: str = "home", alone: bool = True, **order: Any
+    ) -> RunResult | str:
         """One run; "crashed" where a fault ended its process. `alone`: no other run goes on, so what it says must be true at its end."""
         self.runs += 1
         self.land()

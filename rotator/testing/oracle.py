@@ -87,17 +87,18 @@ class Oracle:
             return
         showing = [place for place, seen in self.last_shown.items() if seen == dead]
         if showing:
-            return self.violate("I2", f"{name} kills {dead[0]}, which {showing} show")
-        leaked = any(each and login(each.credential) == dead and each.id in record.compromised for each in (record.current, record.previous))
+            self.violate("I2", f"{name} kills {dead[0]}, which {showing} show")
+            return
+        versions = [each for each in (record.current, record.previous) if each]
+        leaked = any(login(each.credential) == dead and each.id in record.compromised for each in versions)
         if dead not in self.ever_shown or leaked:
-            return None
+            return
         since = self.now() - max(self.flipped.values())
         if since < self.spec.grace - SLACK:
             self.violate("I2 grace", f"{name} kills {dead[0]} {since:.0f} s after the last place flipped")
         q = record.previous
         if record.hold and self.now() < record.hold.until and q and login(q.credential) == dead:
             self.violate("I2 hold", f"{name} kills {dead[0]} under a hold")
-        return None
 
     def _current_lives(self, name: str, record: Record) -> None:
         if not record.current or self.human_broke_current:

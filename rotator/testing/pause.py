@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from rotator.rotate import Kind, RunResult
 from rotator.testing.faults import FaultPlan
@@ -42,7 +42,7 @@ class Paused:
     def _run(self) -> None:
         self.result = self.lab.run(plan=self.plan, **self.order)
 
-    def __enter__(self) -> Paused:
+    def __enter__(self) -> Self:
         self.thread.start()
         assert self.plan.reached.wait(PATIENCE), f"the run never came to {self.plan.before!r}"
         return self

@@ -1,6 +1,6 @@
 """The laws of a `SetTarget`: in place, alternating, overlapping. See `rotator.testing.target_contract` for how to use them."""
 
-# ruff: noqa: D102 - a test's name is its sentence
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The laws of a store as tests. Derive, and give the fixtures `store` and `misplaced`; a store is a destination too."""
 
-# ruff: noqa: D102 - a test's name is its sentence
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -26,6 +26,7 @@ def scan(canary: Canary, *paths: Path, but: tuple[str, ...] = ()) -> list[Hit]:
     """
     hits = []
     for path in paths:
+        path.lstat()
         for each in sorted(_files(path)):
             if not any(fnmatch(str(each), pattern) for pattern in but):
                 hits += _scan_file(canary, each)
@@ -51,9 +52,12 @@ def _scan_file(canary: Canary, path: Path) -> list[Hit]:
         return hits + canary.search(str(path.readlink()), f"link {path}")
     if not path.is_file():
         return hits
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path} is larger than {LARGEST} bytes: it was not looked at")
-    data = path.read_bytes()
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"{path} is larger than {LARGEST} bytes: it was not looked at")
+        data = path.read_bytes()
+    except FileNotFoundError:  # a temporary file, renamed or removed since its directory was listed
+        return hits
     hits += canary.search(data, str(path))
     return hits + (_scan_database(canary, path) if data.startswith(_SQLITE) else [])
 

@@ -11,7 +11,7 @@ have (a weak admin, a server that can be stopped), it leaves out: those laws are
 `pytest.register_assert_rewrite("rotator.testing")` in your `conftest.py`.
 """
 
-# ruff: noqa: D102 - a test's name is its sentence
+
 from __future__ import annotations
 
 import subprocess

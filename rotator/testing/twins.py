@@ -252,7 +252,12 @@ class TwinIssue(IssueTarget[TwinConnection, TwinIssueSettings]):
     def can(self) -> Can:
         late = Settle(within=timedelta(seconds=self.config.appears))
         return Can(
-            max_live=self.config.max_live, disables=True, labels=self.config.labels, tells_use=self.config.tells_use, appears=late, disappears=late
+            max_live=self.config.max_live,
+            disables=True,
+            labels=self.config.labels,
+            tells_use=self.config.tells_use,
+            appears=late,
+            disappears=late,
         )
 
     @property

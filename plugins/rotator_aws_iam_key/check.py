@@ -1,0 +1,95 @@
+"""CHECK of an IAM user: all findings, each with what an operator can paste."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rotator.target import Credential, Denied, Finding, Level, PortError, Refused
+from rotator_aws_iam_key.answers import NOT_THERE
+from rotator_aws_iam_key.policy import ACTIONS, SIMULATE, Arn, as_text, statement
+
+if TYPE_CHECKING:
+    from rotator_aws_iam_key.iam_key import IamKey
+
+SLOTS = 2
+"""Access keys of one user (IAM quotas)."""
+
+
+class Checkup:
+    """One CHECK. Raises `Denied` where the admin cannot log in, `Unreachable` where AWS does not answer."""
+
+    def __init__(self, target: IamKey, known: Sequence[Credential], accepted: Sequence[str]) -> None:
+        self._target, self._ours, self._accepted = target, {each.name for each in known}, set(accepted)
+        self._user = target.config.username
+
+    def findings(self) -> list[Finding]:
+        """All of them."""
+        admin = self._target.caller()
+        return [*self._admin(admin), *self._keys(), *self._privileges(admin)]
+
+    def _admin(self, admin: Arn) -> list[Finding]:
+        wanted = self._target.connection.account
+        if wanted is not None and admin.account != wanted:
+            fix = "use the admin credential of that account, or correct `account` in the connection"
+            return [Finding(Level.FAIL, "login", f"the admin belongs to account {admin.account}, not {wanted}", fix)]
+        if admin.user == self._user:
+            fix = "rotate this user with another admin"
+            return [Finding(Level.FAIL, "self", f"the admin is {self._user} itself: its key would be the one that is deleted", fix)]
+        return [Finding(Level.OK, "login", f"the admin is {admin.grantee}")]
+
+    def _keys(self) -> list[Finding]:
+        try:
+            keys = self._target.listed()
+        except Denied as error:
+            return [Finding(Level.FAIL, "privilege.missing", error.what, error.fix)]
+        except Refused as error:
+            if error.code not in NOT_THERE:
+                raise
+            fix = f"aws iam create-user --user-name {self._user}"
+            return [
+                Finding(Level.FAIL, "principal.missing", f"there is no user {self._user} in account {self._target.caller().account}", fix)
+            ]
+        return [*self._strangers(keys), *self._slot([each["AccessKeyId"] for each in keys])]
+
+    def _strangers(self, keys: Sequence[Mapping[str, Any]]) -> list[Finding]:
+        return [
+            Finding(
+                Level.WARN,
+                "stray",
+                f"key {each['AccessKeyId']} ({each.get('Status', 'status unknown')}, made {each.get('CreateDate')}) is none of ours",
+                f"aws iam delete-access-key --user-name {self._user} --access-key-id {each['AccessKeyId']}",
+            )
+            for each in keys
+            if each["AccessKeyId"] not in self._ours | self._accepted
+        ]
+
+    def _slot(self, ids: Sequence[str]) -> list[Finding]:
+        if len(ids) < SLOTS:
+            return [Finding(Level.OK, "ok", f"{len(ids)} of {SLOTS} keys in use")]
+        others = [each for each in ids if each not in self._ours]
+        if not others:
+            return [Finding(Level.OK, "ok", "both keys are ours: the old one goes before the next comes")]
+        fix = f"aws iam delete-access-key --user-name {self._user} --access-key-id {others[0]}"
+        return [
+            Finding(Level.FAIL, "slot.none", f"both keys are in use, and {', '.join(others)} is none of ours: no room for a new one", fix)
+        ]
+
+    def _privileges(self, admin: Arn) -> list[Finding]:
+        source = admin.grantee
+        try:
+            answer = self._target.ask(
+                "simulate_principal_policy",
+                SIMULATE,
+                PolicySourceArn=source,
+                ActionNames=list(ACTIONS),
+                ResourceArns=[self._target.arn()],
+            )
+        except PortError as error:
+            text = f"what the admin may do could not be asked ({error.code or 'no answer'}); the first use will tell"
+            return [Finding(Level.WARN, "privilege.unproven", text, as_text(statement([SIMULATE], source)))]
+        allowed = {each.get("EvalActionName") for each in answer.get("EvaluationResults", ()) if each.get("EvalDecision") == "allowed"}
+        missing = [each for each in ACTIONS if each not in allowed]
+        if missing:
+            return [Finding(Level.FAIL, "privilege.missing", f"the admin may not {', '.join(missing)}", self._target.grant(missing))]
+        return [Finding(Level.OK, "ok", "the admin has every privilege (simulated, nothing was done)")]

@@ -1,0 +1,206 @@
+"""`HttpToken`: the target plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from rotator.target import Can, Credential, Finding, IssueTarget, Live, PortError, Rejected, Runtime, Secret, Settings, Unfit, Unreachable
+from rotator_http_token import answers
+from rotator_http_token.check import Checkup
+from rotator_http_token.connection import HttpConnection, HttpTokenSettings
+from rotator_http_token.shapes import Call
+from rotator_http_token.template import fill
+from rotator_http_token.values import Values, admit
+from rotator_http_token.wire import Answer, Outgoing, Wire, outgoing, retry_after, search
+
+PAGES = 1000
+"""A list of more pages has no end."""
+
+
+class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
+    """The tokens of one principal. Constructing it raises `BadInput` where the spec's parameters are not what the connection allows."""
+
+    connection_type: ClassVar[str] = "http"
+    settings: ClassVar[type[Settings]] = HttpTokenSettings
+    fields: ClassVar[tuple[str, str]] = ("id", "secret")
+
+    def __init__(self, connection: HttpConnection, config: HttpTokenSettings, runtime: Runtime) -> None:
+        super().__init__(connection, config, runtime)
+        admit(connection.tokens, config)
+        self._wire = Wire(connection, runtime)
+
+    @property
+    def can(self) -> Can:
+        """Any number of tokens; the rest as the calls say."""
+        tokens = self.connection.tokens
+        appears, disappears = self.connection.settles
+        listing = tokens.list
+        return Can(
+            max_live=0,
+            lists=listing is not None,
+            labels=listing is not None and listing.label is not None and "label" in tokens.create.used,
+            tells_use=listing is not None and listing.last_used is not None,
+            dead_probes=tokens.dead_probes,
+            appears=appears,
+            disappears=disappears,
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL, normalised."""
+        return self.connection.origin + urlsplit(self.connection.base_url).path.rstrip("/")
+
+    @property
+    def principals(self) -> Sequence[str]:
+        """The principal."""
+        return (self.config.principal,)
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds for which an issued token lives by itself, where the spec says so. Pure."""
+        return None if self.config.lifetime is None else self.config.lifetime.total_seconds()
+
+    def check(self, known: Sequence[Credential], accepted: Sequence[str] = ()) -> list[Finding]:
+        """(reads) The list, strangers, and what can be told of privileges. Admin login refused: `Denied`."""
+        return Checkup(self, known, accepted).findings()
+
+    def verify(self, credential: Credential) -> str:
+        """(reads) One login over a fresh connection; returns the identity that the service named.
+
+        Dead as `verify.dead` describes it: `Rejected`. Another identity, or `verify.unfit`: `Unfit`. Anything else: `Unreachable`.
+        """
+        if credential.secret is None:
+            raise Unreachable(f"token {credential.name} is known by its id alone; nobody can log in with it")
+        call = self.connection.tokens.verify
+        values = self.values(credential)
+        answer = self._wire.send(outgoing(self.connection, call, values, call.auth), "verify", fresh=True)
+        if answer.find(call.dead) is True:
+            raise Rejected(f"verify: HTTP {answer.status}, as a dead token gets it", code=str(answer.status))
+        if call.unfit is not None and answer.find(call.unfit) is True:
+            raise Unfit(f"verify: HTTP {answer.status}: let in, but not allowed what it needs", code=str(answer.status))
+        identity = answer.find(call.identity)
+        if answer.status not in call.ok or not isinstance(identity, str | int) or isinstance(identity, bool) or identity == "":
+            raise self._unreadable(answer, "verify")
+        wanted = fill(call.equals, values)
+        if str(identity) != wanted:
+            raise Unfit(f"verify: it logs in as {answers.shown(str(identity), values.revealed)}, not as {wanted}")
+        return wanted
+
+    def last_used(self, credential: Credential) -> datetime | None:
+        """(reads) What the list says; never used or gone: None."""
+        return next((each.last_used for each in self.live() if each.id == credential.name), None)
+
+    def revoke(self, credential: Credential, keep: Sequence[Credential]) -> None:
+        """Kill it by its id. Gone is success. An id that must go on working is left alone: some services use an id again."""
+        if credential.name in {each.name for each in keep}:
+            return
+        call = self.connection.tokens.revoke
+        values = self.values(Credential(name=credential.name, secret=None))
+        answer = self.call(call, values, "revoke")
+        if answer.status not in (*call.ok, *call.gone):
+            raise self.refusal(answer, "revoke", values)
+
+    def issue(self, label: str) -> Credential:
+        """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted."""
+        call = self.connection.tokens.create
+        values = self.values(label=label)
+        answer = self.call(call, values, "create")
+        if answer.status not in call.ok:
+            raise self.refusal(answer, "create", values)
+        name, secret = search(call.id, answer.body), search(call.secret, answer.body)
+        if not _is_id(name) or not isinstance(secret, str) or not secret:
+            raise Unreachable("create: the answer holds no id or no secret; a token may have been minted", code=str(answer.status))
+        expires = None if call.expires is None else answers.moment(search(call.expires, answer.body), "create.expires")
+        return Credential(name=str(name), secret=Secret(secret), expires=expires)
+
+    def live(self) -> list[Live]:
+        """(reads) All tokens of the principal, every page. Half a list is `Unreachable`."""
+        listing = self.connection.tokens.list
+        if listing is None:
+            raise Unreachable("list: the connection does not say how tokens are listed")
+        return [self._live(item) for item in self._items()]
+
+    def clock(self) -> datetime | None:
+        """(reads) The `Date` of the list's answer."""
+        listing = self.connection.tokens.list
+        if listing is None:
+            return None
+        answer = self.call(listing, self.values(), "list")
+        try:
+            return parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
+        except (KeyError, ValueError, TypeError):
+            return None
+
+    def close(self) -> None:
+        """Drop connections."""
+        self._wire.close()
+
+    def values(self, credential: Credential | None = None, label: str | None = None) -> Values:
+        """What the placeholders of one call stand for."""
+        return Values(self.connection, self.config, self.runtime, credential, label)
+
+    def call(self, call: Call, values: Values, what: str) -> Answer:
+        """One call as the admin."""
+        return self._wire.send(outgoing(self.connection, call, values, self.connection.auth), what)
+
+    def refusal(self, answer: Answer, what: str, values: Values) -> PortError:
+        """The error that this answer to the admin is."""
+        return answers.of_admin(answer, what, self.connection, self.runtime, values.revealed)
+
+    def _unreadable(self, answer: Answer, what: str) -> Unreachable:
+        return answers.unreachable(answer, what, retry_after(answer, self.runtime))
+
+    def _items(self) -> list[Any]:
+        listing = self.connection.tokens.list
+        assert listing is not None
+        values = self.values()
+        request = outgoing(self.connection, listing, values, self.connection.auth)
+        items: list[Any] = []
+        seen: set[str] = set()
+        while len(seen) < PAGES and request.url not in seen:
+            seen.add(request.url)
+            answer = self._wire.send(request, "list")
+            items += self._page(answer, values)
+            following = answer.next_url(request.url)
+            if following is None:
+                return items
+            request = self._follow(request, following)
+        raise Unreachable("list: the list has no end")
+
+    def _follow(self, request: Outgoing, url: str) -> Outgoing:
+        listing = self.connection.tokens.list
+        if listing is None or listing.next is None:
+            raise Unreachable("list: the answer is one page of several", "set `next: link` under `list`")
+        return request.to(url)
+
+    def _page(self, answer: Answer, values: Values) -> list[Any]:
+        listing = self.connection.tokens.list
+        assert listing is not None
+        if answer.status not in listing.ok:
+            raise self.refusal(answer, "list", values)
+        items = search(listing.items, answer.body)
+        if not answer.is_json or not isinstance(items, list):
+            raise self._unreadable(answer, "list")
+        return items
+
+    def _live(self, item: Any) -> Live:
+        listing = self.connection.tokens.list
+        assert listing is not None
+        name = search(listing.id, item)
+        if not _is_id(name):
+            raise Unreachable("list: an item has no id")
+        label = search(listing.label, item) if listing.label else None
+        found: Mapping[str, datetime | None] = {
+            key: answers.moment(search(where, item), f"list.{key}")
+            for key, where in {"created": listing.created, "last_used": listing.last_used}.items()
+            if where is not None
+        }
+        return Live(id=str(name), label=label if isinstance(label, str) else None, **found)  # type: ignore[arg-type]  # two dates
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""

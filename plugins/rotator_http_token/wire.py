@@ -1,0 +1,200 @@
+"""httpx, tamed: no environment, no redirects, no retries, no cookies, capped bodies, and nothing of it in an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from rotator.errors import RotatorError
+from rotator.target import Runtime, Unreachable
+from rotator_http_token.connection import HttpConnection, origin
+from rotator_http_token.shapes import Auth, Call, compiled
+from rotator_http_token.template import Lookup, fill, fill_json, fill_path, fill_query
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A request, filled in. Never printed: it holds secrets."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.method})"
+
+    def to(self, url: str) -> Outgoing:
+        """The same request to another URL."""
+        return Outgoing(self.method, url, self.headers, self.content)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `body` is the JSON of it; None where it is no JSON (then `is_json` is false) or `null`."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: Any = field(repr=False)
+    is_json: bool = True
+
+    def find(self, expression: str) -> Any:
+        """A JMESPath expression over `{status, body}`; None where it does not apply."""
+        return search(expression, {"status": self.status, "body": self.body})
+
+    def next_url(self, url: str) -> str | None:
+        """The target of `rel="next"` (RFC 8288), made absolute against `url`."""
+        import httpx
+
+        links = httpx.Response(200, headers={"Link": self.headers.get("link", "")}).links
+        found = links.get("next", {}).get("url")
+        return urljoin(url, found) if found else None
+
+
+def search(expression: str, value: Any) -> Any:
+    """A JMESPath expression over a value; None where it does not apply to it (a function of the wrong type)."""
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return compiled(expression).search(value)
+    except JMESPathError:
+        return None
+
+
+def outgoing(connection: HttpConnection, call: Call, lookup: Lookup, auth: Auth | None) -> Outgoing:
+    """The request that this call is, with these values. `BadInput` where a value may not stand where it would."""
+    path = urlsplit(connection.base_url).path.rstrip("/") + fill_path(call.path, lookup)
+    query = fill_query(call.query, lookup)
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "rotator"}
+    headers |= {name: fill(text, lookup) for name, text in call.headers.items()} | _login(auth, lookup)
+    content = b""
+    if call.json_body is not None:
+        content = json.dumps(fill_json(call.json_body, lookup)).encode()
+        headers["Content-Type"] = "application/json"
+    return Outgoing(call.method, f"{connection.origin}{path}{'?' if query else ''}{query}", headers, content)
+
+
+def _login(auth: Auth | None, lookup: Lookup) -> dict[str, str]:
+    if auth is None:
+        return {}
+    if auth.basic is None:
+        return {auth.header: fill(auth.value or "", lookup)}
+    name = "secret" if auth.basic.password == "secret" else f"secrets.{auth.basic.password}"  # noqa: S105 - a name
+    pair = f"{fill(auth.basic.username, lookup)}:{fill('{' + name + '}', lookup)}"
+    return {auth.header: f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+class Wire:
+    """Sends requests to one connection. The admin's client is kept for the run; a login gets a fresh one."""
+
+    def __init__(self, connection: HttpConnection, runtime: Runtime) -> None:
+        self._connection, self._runtime = connection, runtime
+        self._client: Any = None
+        self._context: Any = None
+
+    def send(self, request: Outgoing, what: str, *, fresh: bool = False) -> Answer:
+        """Send once. `Unreachable` where no whole answer came; whatever it was, nothing of it hangs on the error."""
+        problem: RotatorError
+        try:
+            return self._send(request, what, fresh=fresh)
+        except RotatorError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - httpx and ssl raise many kinds; each carries the request
+            problem = Unreachable(f"{what}: no answer ({type(error).__name__})", code=type(error).__name__)
+        problem.__context__ = None
+        raise problem
+
+    def _send(self, request: Outgoing, what: str, *, fresh: bool) -> Answer:
+        if origin(request.url) != self._connection.origin:
+            raise Unreachable(f"{what}: the call would leave {self._connection.origin}")
+        if not fresh:
+            self._client = self._client or self._new_client()
+            return self._exchange(self._client, request, what)
+        client = self._new_client()
+        try:
+            return self._exchange(client, request, what)
+        finally:
+            client.close()
+
+    def _exchange(self, client: Any, request: Outgoing, what: str) -> Answer:
+        import httpx
+
+        url = httpx.URL(request.url)
+        parts = urlsplit(request.url)
+        if url.raw_path.decode() != parts.path + (f"?{parts.query}" if parts.query else ""):
+            raise Unreachable(f"{what}: the path would not arrive as it is written")
+        client.cookies.clear()
+        sent = httpx.Request(request.method, url, headers=dict(request.headers), content=request.content)
+        response = client.send(sent, stream=True)
+        try:
+            return self._read(response, what)
+        finally:
+            response.close()
+
+    def _read(self, response: Any, what: str) -> Answer:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise Unreachable(f"{what}: the answer is compressed, though it was asked not to be")
+        body = bytearray()
+        for piece in response.iter_raw():
+            body += piece
+            if len(body) > self._connection.max_bytes:
+                raise Unreachable(f"{what}: the answer is larger than {self._connection.max_bytes} bytes", "raise `max_bytes`")
+        try:
+            return Answer(response.status_code, dict(response.headers), json.loads(body))
+        except ValueError:
+            return Answer(response.status_code, dict(response.headers), None, is_json=False)
+
+    def _new_client(self) -> Any:
+        import httpx
+
+        _quiet()
+        timeout = httpx.Timeout(self._runtime.timeout / 2, connect=self._runtime.timeout / 3)
+        transport = httpx.HTTPTransport(verify=self._tls(), trust_env=False, retries=0, proxy=self._connection.proxy)
+        return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
+
+    def _tls(self) -> Any:
+        import ssl
+
+        if self._context is None:
+            try:
+                self._context = ssl.create_default_context(cafile=self._connection.tls.ca)
+            except (OSError, ssl.SSLError):
+                self._context = None
+        if self._context is None:
+            raise Unreachable("the certificates of `tls.ca` cannot be read", "give a PEM file that this user may read")
+        return self._context
+
+    def close(self) -> None:
+        """Drop connections; the next call reconnects."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        try:
+            client.close()
+        except Exception:  # noqa: BLE001 - close never raises, and nothing is left to save
+            return
+
+
+def retry_after(answer: Answer, runtime: Runtime) -> float | None:
+    """Seconds of a `Retry-After` (RFC 9110, section 10.2.3), a number or a date."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - runtime.now()).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _quiet() -> None:
+    """At DEBUG httpx and httpcore write URLs and headers: they never get that low."""
+    for name in ("httpx", "httpcore"):
+        logger = logging.getLogger(name)
+        if logger.getEffectiveLevel() < logging.WARNING:
+            logger.setLevel(logging.WARNING)

@@ -1,0 +1,162 @@
+"""One login, and what a failed one means: a no, let in but unfit, or no answer.
+
+Tried on PostgreSQL 15 and 18, in English and in German. SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rotator.target import PortError, Rejected, Secret, Unfit, Unreachable
+from rotator_postgres.connection import PostgresConnection
+from rotator_postgres.roles import quoted
+from rotator_postgres.session import Session, wait_for
+from rotator_postgres.verbosity import codes_only
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
+
+WRONG, NOT_ALLOWED, NO_PRIVILEGE, NO_DATABASE, FULL = "28P01", "28000", "42501", "3D000", "53300"
+BAD_OPTIONS = ("42704", "22023")
+CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
+"""The CAs of the system (Debian, Red Hat, SUSE, Alpine and macOS): the libpq inside psycopg's wheel does not find them by itself."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who logs in, where and how."""
+
+    connection: PostgresConnection
+    user: str
+    password: Secret
+    dbname: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def parameters(self) -> dict[str, str]:
+        """For libpq. Nothing of ours is left to PG* variables; only SCRAM will do: with `trust` every password would "work"."""
+        where = self.connection
+        tls = {"sslmode": "disable"}
+        if where.tls is not None and not where.is_socket:
+            tls = {"sslmode": "verify-full", "sslrootcert": where.tls.ca or system_cas()}
+        return {
+            "host": where.host, "port": str(where.port), "dbname": self.dbname, "user": self.user, "password": self.password.reveal(),
+            "require_auth": "scram-sha-256", "gssencmode": "disable", "target_session_attrs": "any", "client_encoding": "UTF8",
+            "application_name": "rotator", "options": " ".join(f"-c {key}={_escaped(value)}" for key, value in self.options.items()), **tls,
+        }  # fmt: skip
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r"([\\\s])", r"\\\1", value)
+
+
+def system_cas() -> str:
+    """The file of the system's CAs; `system` lets OpenSSL look for it."""
+    return next((each for each in CA_BUNDLES if Path(each).exists()), "system")
+
+
+@dataclass(frozen=True)
+class NoLogin:
+    """A login that failed. `asked`: the server had asked for the password by SCRAM, so no rule of pg_hba.conf was in the way."""
+
+    code: str | None
+    asked: bool
+    text: str
+
+
+def log_in(login: Login, until: float) -> Session | NoLogin:
+    """One fresh login; each address of the host is tried until one answers, all of them before `until` (monotonic)."""
+    try:
+        addresses = _addresses(login.connection)
+    except OSError as error:
+        return NoLogin(None, asked=False, text=f"the host name cannot be resolved ({error.strerror or type(error).__name__})")
+    answer: Session | NoLogin = NoLogin(None, asked=False, text="the host has no address")
+    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        now = time.monotonic()
+        answer = _attempt({**login.parameters(), **address}, now + (until - now) / left, login)
+        if isinstance(answer, Session) or answer.code:
+            break
+    return answer
+
+
+def _addresses(connection: PostgresConnection) -> list[dict[str, str]]:
+    if connection.is_socket:
+        return [{}]
+    found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+    return [{"hostaddr": each} for each in dict.fromkeys(str(info[4][0]) for info in found)]
+
+
+def _attempt(parameters: Mapping[str, str], until: float, login: Login) -> Session | NoLogin:
+    import psycopg
+    from psycopg import pq
+    from psycopg.conninfo import make_conninfo
+
+    pgconn = None
+    try:
+        pgconn = pq.PGconn.connect_start(make_conninfo(**parameters).encode())
+        with_codes = codes_only(pgconn)
+        status = pq.PollingStatus.WRITING if pgconn.status != pq.ConnStatus.BAD else pq.PollingStatus.FAILED
+        while status not in (pq.PollingStatus.OK, pq.PollingStatus.FAILED):
+            if not wait_for(pgconn.socket, write=status == pq.PollingStatus.WRITING, until=until):
+                pgconn.finish()
+                return NoLogin(None, asked=False, text="the server did not answer in time")
+            status = pq.PollingStatus(pgconn.connect_poll())
+    except psycopg.Error:
+        return NoLogin(None, asked=False, text="the connection broke while logging in")
+    if status == pq.PollingStatus.OK:
+        return Session(pgconn)
+    return _failed(pgconn, login, with_codes=with_codes)
+
+
+def _failed(pgconn: PGconn, login: Login, *, with_codes: bool) -> NoLogin:
+    line = pgconn.get_error_message().strip().rpartition("\n")[2]
+    asked = bool(pgconn.used_password)
+    pgconn.finish()
+    code = re.search(r":  ([0-9A-Z]{5})$", line) if with_codes else None
+    return NoLogin(code[1] if code else _code_of_words(line, login) if asked else None, asked, line.rpartition(" failed: ")[2])
+
+
+def _code_of_words(line: str, login: Login) -> str | None:
+    """The SQLSTATE by the server's English words, where libpq could not be told to show it. Another language: None, so `Unreachable`."""
+    words = {
+        f'password authentication failed for user "{login.user}"': WRONG,
+        f'role "{login.user}" is not permitted to log in': NOT_ALLOWED,
+        f'permission denied for database "{login.dbname}"': NO_PRIVILEGE,
+        f'database "{login.dbname}" does not exist': NO_DATABASE,
+    }
+    return words.get(line.rpartition("FATAL:  ")[2])
+
+
+def meaning(no: NoLogin, login: Login) -> PortError:
+    """What a failed login says of the credential. Only what came after SCRAM was asked for counts as a no."""
+    if no.asked and no.code == WRONG:
+        return Rejected(
+            "the server refused user and password", "Wrong password, no password, no such role, or VALID UNTIL is past", no.code
+        )
+    if no.asked and no.code == NOT_ALLOWED:
+        return Rejected("the role may not log in (NOLOGIN)", code=no.code)
+    if no.asked and no.code == NO_PRIVILEGE:
+        return Unfit(f"the password is right, but {login.user} may not connect to database {login.dbname}", _grant_connect(login), no.code)
+    if no.asked and no.code == NO_DATABASE:
+        return Unfit(f"the password is right, but there is no database {login.dbname}", f"CREATE DATABASE {quoted(login.dbname)};", no.code)
+    if no.asked and no.code in BAD_OPTIONS:
+        return Unfit("the password is right, but the server does not take the session's options", "Correct `options`", no.code)
+    return unreachable(no)
+
+
+def unreachable(no: NoLogin) -> Unreachable:
+    """Neither yes nor no."""
+    if no.code == NOT_ALLOWED:
+        return Unreachable("no rule of pg_hba.conf lets this user in from here", "Add one, with scram-sha-256", no.code)
+    if no.code == FULL:
+        return Unreachable("the server, the database or the role has no free connection", code=no.code)
+    return Unreachable(f"no login: the server answered {no.code}" if no.code else f"no login: {no.text}", code=no.code)
+
+
+def _grant_connect(login: Login) -> str:
+    return f"GRANT CONNECT ON DATABASE {quoted(login.dbname)} TO {quoted(login.user)};"

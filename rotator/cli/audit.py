@@ -1,0 +1,120 @@
+"""`rotator audit`: show, prove and export the ledger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rotator.cli import Options, render
+from rotator.errors import Exit, RotatorError
+
+if TYPE_CHECKING:
+    from rotator.ledgers.heads import Records
+    from rotator.ledgers.show import Filter
+
+
+@click.group("audit")
+def command() -> None:
+    """Show, prove or export the audit ledger."""
+
+
+def _filters(function: Any) -> Any:
+    for option in (
+        click.option("--ledger", metavar="URL", help="Another ledger or a copy: sqlite:///PATH.  [default: the configuration's]"),
+        click.option("--spec", metavar="NAME", help="Only of this spec."),
+        click.option("--rotation", metavar="ID", help="Only of this rotation."),
+        click.option("--run", metavar="ID", help="Only of this run."),
+        click.option("--since", metavar="DURATION", help="Only the last 30d, 12h, …"),
+    ):
+        function = option(function)
+    return function
+
+
+def _filter(spec: str | None, rotation: str | None, run: str | None, since: str | None) -> Filter:
+    from rotator.cli.runs import parse_duration
+    from rotator.ledgers.show import Filter
+
+    begin = datetime.now(UTC) - timedelta(seconds=parse_duration(since, "--since")) if since else None
+    return Filter(spec=spec, rotation=rotation, run=run, since=begin)
+
+
+@command.command("show")
+@_filters
+@click.pass_obj
+def show(options: Options, ledger: str | None, spec: str | None, rotation: str | None, run: str | None, since: str | None) -> int:
+    """Print events in words, one line each; with --json as they stand in the ledger."""
+    from rotator.ledgers.commands import export_ledger, show_ledger
+
+    url, wanted = ledger or options.load_lenient().config.ledger_url, _filter(spec, rotation, run, since)
+    for line in export_ledger(url, wanted) if options.json else show_ledger(url, wanted):
+        click.echo(line if options.json else render.clean(line))
+    return Exit.DONE
+
+
+@command.command("export")
+@_filters
+@click.option("--heads", metavar="FILE", help="Write the heads of all chains to this file instead: what a copy is verified with.")
+@click.pass_obj
+def export(
+    options: Options, ledger: str | None, spec: str | None, rotation: str | None, run: str | None, since: str | None, heads: str | None
+) -> int:
+    """Print events as JSON lines, exactly as they were written."""
+    from rotator.ledgers.commands import export_heads, export_ledger
+
+    if heads is None:
+        for line in export_ledger(ledger or options.load_lenient().config.ledger_url, _filter(spec, rotation, run, since)):
+            click.echo(line)
+        return Exit.DONE
+    troubles = export_heads(ledger or options.load_lenient().config.ledger_url, _stores(options), Path(heads))
+    return _troubled(troubles)
+
+
+@command.command("verify")
+@click.option("--ledger", metavar="URL", help="Another ledger or a copy: sqlite:///PATH.  [default: the configuration's]")
+@click.option("--heads", metavar="FILE", help="Heads written by `audit export --heads`: works offline, on a copy.")
+@click.pass_obj
+def verify(options: Options, ledger: str | None, heads: str | None) -> int:
+    """Prove that no event at or below the records' heads was edited, deleted, inserted or moved.
+
+    Exit code 0: whole; 1: tampered, and the first bad event is named; 3: the heads were not compared.
+    """
+    from rotator.ledgers.commands import verify_ledger
+    from rotator.ledgers.heads import heads_of, read_heads
+
+    troubles: list[RotatorError] = []
+    if heads is not None:
+        known = read_heads(Path(heads))
+        url = ledger or options.load_lenient().config.ledger_url
+    elif ledger is not None:
+        known, url = None, ledger
+    else:
+        known, troubles = heads_of(_stores(options))
+        url = options.load_lenient().config.ledger_url
+    report = verify_ledger(url, known)
+    if options.json:
+        render.as_json(report.document())
+    else:
+        for line in report.sentences():
+            render.line(line)
+    failed = _troubled(troubles)
+    return int(report.exit or failed)
+
+
+def _troubled(troubles: list[RotatorError]) -> int:
+    """Heads that could not be read were not compared."""
+    for each in troubles:
+        click.echo(f"rotator: {each}", err=True)
+    return Exit.UNPROVEN if troubles else Exit.DONE
+
+
+def _stores(options: Options) -> dict[str, Records]:
+    from rotator.load.plugins import store_class
+    from rotator.load.secrets import Revealer
+    from rotator.target import Runtime
+
+    config = options.load_lenient().config
+    runtime = Runtime(reveal=Revealer(config).reveal, now=lambda: datetime.now(UTC))
+    return {each.name: store_class(each.type)(each.settings, runtime) for each in config.stores.values()}

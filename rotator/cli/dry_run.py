@@ -1,0 +1,86 @@
+"""`rotator dry-run`: CHECK for real, and the steps that `run` would take. Nothing changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rotator.cli import Options, render
+from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, when
+from rotator.errors import Exit, worst
+
+if TYPE_CHECKING:
+    from rotator.rotate import RunResult
+    from rotator.step import Step
+
+
+@click.command("dry-run")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--force", is_flag=True, help="As `run --force` would.")
+@click.pass_obj
+def command(options: Options, names: tuple[str, ...], force: bool) -> int:
+    """Look at target, store and places for real, and print the steps that `run` would take, what would be revoked and when.
+
+    It takes no lock, writes no event and changes nothing. Exit code 0: run could do all of it; else what stands in its way.
+    """
+    loaded, specs = acting(options, names)
+    runner = new_runner(loaded)
+    jobs = [make_job(loaded, each, options=options, named=bool(names), forced=force, dry=True) for each in specs]
+    found = {each.spec: each for each in runner.run(jobs)}
+    results = [found[each.name] for each in specs if each.name in found]
+    code = worst([*(each.exit for each in results), *([Exit.BAD_INPUT] if loaded.problems else [])])
+    if options.json:
+        render.as_json({"exit": int(code), "results": [document(each) for each in results]})
+    else:
+        for each in results:
+            _show(each)
+    return int(code)
+
+
+def _show(result: RunResult) -> None:
+    render.line(f"{result.spec}: {result.message}" + (f". {result.fix}" if result.fix else ""))
+    for each in map(finding_document, result.findings):
+        render.line(f"  {each['level']}: {each['text']}" + (f"\n      {each['fix']}" if each["fix"] else ""))
+    for step in result.steps:
+        render.line(f"  would {words(step)}")
+
+
+def words(step: Step) -> str:
+    """A step in words: its name first, as the audit has it."""
+    told = f"{step.name} {TOLD.get(f'{step.name} {step.phase}'.strip(), TOLD.get(str(step.name), ''))}".rstrip()
+    if isinstance(step.what, str):
+        told += f" ({step.what})"
+    if step.name == "WAIT":
+        told += f" until {when(step.what)}"
+    return f"{told}: {step.why}" if step.why else told
+
+
+TOLD = {
+    "STAGE": "choose user and secret, and keep them in the record",
+    "RESERVE": "note which ids live",
+    "APPLY": "set the new secret at the target",
+    "ISSUE": "let the provider mint a new one",
+    "RECOVER intent": "look for what an unknown mint left behind",
+    "RECOVER act": "revoke it",
+    "VERIFY": "log in with the new one",
+    "PROMOTE": "make it current",
+    "PUBLISH act": "show it to consumers, read it back, log in with what was read",
+    "PUBLISH complete": "start the old one's grace",
+    "RELOAD": "tell consumers",
+    "DISABLE intent": "read every place again and write down that the old one is switched off",
+    "DISABLE act": "switch the old one off",
+    "ENABLE": "switch the old one on again",
+    "REVOKE intent": "read every place again and write down that the old one is revoked",
+    "REVOKE act": "revoke the old one",
+    "CONFIRM": "prove that the old one is refused",
+    "ABORT": "take the new one back",
+    "UNDO": "go back to the old one",
+    "BURY": "see that a dead one stays dead",
+    "SWEEP intent": "write down the orphans of ours",
+    "SWEEP act": "revoke them",
+    "WAIT": "wait",
+    "REST": "rest",
+    "STOP": "stop",
+}
+"""Every step in words, by its name and phase."""

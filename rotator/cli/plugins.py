@@ -1,0 +1,52 @@
+"""`rotator plugins`: what is installed, and what each can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rotator.cli import Options, render
+from rotator.errors import BadInput, Exit
+
+
+@click.group("plugins")
+def command() -> None:
+    """List what is installed."""
+
+
+@command.command("list")
+@click.pass_obj
+def list_plugins(options: Options) -> int:
+    """List targets, connection types, stores and destinations; each target is imported to ask for its family and fields.
+
+    One that cannot be imported is listed with the reason. Exit code 0, or 2 where one cannot be imported.
+    """
+    from rotator.load import plugins
+
+    plugins.use(options.plugin_dirs)
+    rows = [
+        _row(group, each)
+        for group in (plugins.TARGETS, plugins.CONNECTIONS, plugins.STORES, plugins.DESTINATIONS)
+        for each in plugins.found(group)
+    ]
+    render.result(["kind", "type", "family", "fields", "from", "version", "trouble"], rows, json=options.json)
+    return Exit.BAD_INPUT if any(row["trouble"] for row in rows) else Exit.DONE
+
+
+def _row(group: str, each: Any) -> dict[str, Any]:
+    kind = group.removeprefix("rotator.").removesuffix("s")
+    row = {"kind": kind, "type": each.name, "family": None, "fields": None, "from": each.origin, "version": each.version, "trouble": None}
+    try:
+        return row | (_target(each.name) if kind == "target" else {})
+    except BadInput as error:
+        return row | {"trouble": error.what}
+
+
+def _target(name: str) -> dict[str, Any]:
+    from rotator.load.plugins import target_class
+    from rotator.target import SetTarget, SwapTarget
+
+    found = target_class(name)
+    family = "set" if issubclass(found, SetTarget) else "swap" if issubclass(found, SwapTarget) else "issue"
+    return {"family": family, "fields": ", ".join(found.fields)}

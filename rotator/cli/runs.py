@@ -1,0 +1,167 @@
+"""What the commands that run have in common: which specs, with which order, and how the results are shown."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rotator.cli import Options, render
+from rotator.errors import BadInput, Exit, worst
+
+if TYPE_CHECKING:
+    from rotator.load import Loaded
+    from rotator.model import Finding
+    from rotator.rotate import Command, RunResult
+    from rotator.runner import Runner
+    from rotator.spec import RotationSpec
+    from rotator.step import Step
+    from rotator.worker import Job
+
+
+def trigger() -> str:
+    """Who began this: `ci` where the environment says so, `manual` at a terminal, else `cron`."""
+    if os.environ.get("CI"):
+        return "ci"
+    return "manual" if sys.stdin.isatty() or sys.stderr.isatty() else "cron"
+
+
+def actor() -> str:
+    """The operating system's user and this machine's name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:
+    """The named specs, or all. `BadInput` for a name that no spec has."""
+    if not names:
+        return list(loaded.specs)
+    from difflib import get_close_matches
+
+    every = {each.name: each for each in loaded.specs}
+    for name in names:
+        if name in every or name in loaded.left_out:
+            continue
+        near = get_close_matches(name, every, n=1)
+        raise BadInput(f"no spec is called {name!r}", fix=f"did you mean `{near[0]}`?" if near else "`rotator validate --json` lists them")
+    return [every[name] for name in dict.fromkeys(names) if name in every]
+
+
+def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = None, command: Command | None = None, **order: Any) -> Job:
+    """The job of one spec. Nothing in it is a secret."""
+    from rotator.load.plugins import plugin_version
+    from rotator.rotate import Order
+    from rotator.seam import Seam
+    from rotator.worker import Job
+
+    config = loaded.config
+    asked = Order(
+        run=Seam().new_id(),
+        home="",
+        command=command,
+        timeout=config.call_timeout,
+        config_sha256=config.sha256,
+        plugin_version=plugin_version(spec.target.type),
+        **{"actor": actor(), "trigger": trigger(), **order},
+    )
+    level, as_json = (options.log_level, options.json) if options else ("info", False)
+    return Job(spec=spec, config=config.only(spec), order=asked, log_level=level, json_logs=as_json)
+
+
+def new_runner(loaded: Loaded) -> Runner:
+    """A runner with the owner's limits, that SIGTERM and SIGINT stop after the present steps."""
+    from rotator.runner import Runner, preload
+
+    config = loaded.config
+    runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload({each.target.type for each in loaded.specs}))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stop())
+    return runner
+
+
+def acting(options: Options, names: Sequence[str]) -> tuple[Loaded, list[RotationSpec]]:
+    """Configuration and specs for a command that acts; a wrong spec is told and does not stop the others."""
+    from rotator.load import refuse_unready
+
+    loaded = options.load_lenient()
+    specs = choose(loaded, names)
+    refuse_unready(loaded, specs)
+    for each in loaded.problems:
+        click.echo(str(each), err=True)
+    return loaded, specs
+
+
+def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
+    """The results, with progress on stderr where somebody watches."""
+    watched = sys.stderr.isatty() and count > 1
+    for number, each in enumerate(results, 1):
+        if watched:
+            click.echo(f"\r{number} of {count} ", nl=number == count, err=True)
+        yield each
+
+
+def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_begun: int = 0) -> int:
+    """Show the results; the exit code is the first of the table that applies to any."""
+    codes = [each.exit for each in results]
+    if loaded.problems:
+        codes.append(Exit.BAD_INPUT)
+    if not_begun:
+        codes.append(Exit.FAILED)
+        click.echo(f"stopped: {not_begun} specs were not begun", err=True)
+    code = worst(codes)
+    if options.json:
+        render.as_json({"exit": int(code), "results": [document(each) for each in results]})
+    else:
+        rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(each.wake)] for each in results]
+        render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)
+    return int(code)
+
+
+def parse_duration(text: str, option: str) -> float:
+    """Seconds of `30d`, `12h`, `15m` or `45s`; `BadInput` names the option."""
+    from rotator.schedule import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise BadInput(f"{option}: {error}") from None
+
+
+def when(seconds: float | None) -> str:
+    """A time for people: UTC, to the second."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def document(result: RunResult) -> dict[str, Any]:
+    """A result as JSON: the shape is documented in docs/json.md."""
+    return {
+        "spec": result.spec,
+        "exit": int(result.exit),
+        "state": result.why,
+        "message": result.message,
+        "fix": result.fix,
+        "next_look": when(result.wake) or None,
+        "steps": [step_document(each) for each in result.steps],
+        "findings": [finding_document(each) for each in result.findings],
+    }
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """A step as JSON."""
+    what = step.what if isinstance(step.what, str | int | float) else None
+    return {"step": str(step.name), "phase": step.phase, "row": step.row, "what": what, "why": step.why}
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON."""
+    return {"level": str(finding.level), "code": finding.code, "text": finding.text, "fix": finding.fix}

@@ -1,0 +1,114 @@
+"""`rotator status`: age, due date and state of every spec, from the records alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rotator.cli import Options, render
+from rotator.errors import Exit, RotatorError, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rotator.load import Loaded
+    from rotator.record import Record
+    from rotator.spec import RotationSpec
+    from rotator.store import Store
+
+
+@click.command("status")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.pass_obj
+def command(options: Options, names: tuple[str, ...]) -> int:
+    """Show what the records say: nothing is asked of a target, so it says what was last observed, not what is.
+
+    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, or a record belongs to no spec; 0: else.
+    """
+    from rotator.cli.runs import acting, choose
+
+    loaded, _ = acting(options, names)
+    stores = _open(loaded)
+    rows = [_row(each, stores) for each in choose(loaded, names)]
+    if not names:
+        rows += _of_no_spec(loaded, stores)
+    code = worst([*(row["exit"] for row in rows), *([Exit.BAD_INPUT] if loaded.problems else [])])
+    if options.json:
+        render.as_json({"exit": int(code), "specs": [{**row, "exit": int(row["exit"])} for row in rows]})
+    else:
+        columns = ["spec", "state", "age", "due", "current", "pending", "previous", "waits_for"]
+        render.result(columns, rows, json=False)
+    return int(code)
+
+
+def _open(loaded: Loaded) -> dict[str, Store[Any]]:
+    from rotator.load.plugins import store_class
+    from rotator.load.secrets import Revealer
+    from rotator.target import Runtime
+
+    runtime = Runtime(reveal=Revealer(loaded.config).reveal, now=lambda: datetime.now(UTC))
+    return {each.name: store_class(each.type)(each.settings, runtime) for each in loaded.config.stores.values()}
+
+
+def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]:
+    try:
+        record = stores[spec.store.name].read(spec.path)
+    except RotatorError as error:
+        return {
+            "spec": spec.name,
+            "state": "unreadable",
+            "exit": Exit.HUMAN if error.exit_code is Exit.HUMAN else Exit.FAILED,
+            "waits_for": str(error),
+        }
+    return describe(spec, record, datetime.now(UTC).timestamp())
+
+
+def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
+    """One spec's row: the plan is asked what comes next, with what the record says of the places. Pure."""
+    from rotator.cli.runs import when
+    from rotator.plan import plan
+    from rotator.rotate.messages import ENDS
+    from rotator.schedule import spoken
+    from rotator.step import Seen
+
+    step = plan(spec, record, Seen(run="status", shows=dict(record.places)), now)
+    state = step.why if step.ends else "due" if step.row in (11, 24) else "unfinished"
+    c, p, q = record.current, record.pending, record.previous
+    overdue = c is not None and spec.max_age is not None and now - c.created > spec.max_age
+    end = ENDS.get(step.why)
+    fix = end.fix.format(spec=spec.name) if end and end.fix and end.exit is not Exit.DONE else None
+    exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if overdue else Exit.DONE
+    return {
+        "spec": spec.name,
+        "state": f"{state}, overdue" if overdue else state,
+        "age": spoken(now - c.created) if c else None,
+        "due": when(spec.when.next_slot(record.last_slot, now)) if c and not spec.retire else None,
+        "current": c.credential.name if c else None,
+        "pending": (p.credential.name if p.credential else "reserved") if p else None,
+        "previous": _previous(q) if q else None,
+        "waits_for": fix or (f"until {when(step.what)}" if step.name == "WAIT" else None if step.ends else f"next: {step.name}"),
+        "exit": exit,
+    }
+
+
+def _previous(q: Any) -> str:
+    state = "revoked" if q.revoked else "being revoked" if q.revoke_intent else "switched off" if q.disabled_at else "alive"
+    return f"{q.credential.name} ({state})"
+
+
+def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]]) -> list[dict[str, Any]]:
+    """Records that no spec speaks of: what they hold may live on, and nobody rotates it."""
+    known = {(each.store.name, each.path) for each in loaded.specs}
+    rows = []
+    for name, store in stores.items():
+        try:
+            paths = store.paths()
+        except RotatorError as error:
+            rows.append({"spec": None, "state": "unreadable", "exit": Exit.FAILED, "waits_for": f"store {name}: {error}"})
+            continue
+        lost = [each for each in paths if (name, each) not in known]
+        fix = "put its spec back with `retire: true`, or remove the record once its credential is dead"
+        rows += [{"spec": f"{name}:{each}", "state": "of no spec", "exit": Exit.UNPROVEN, "waits_for": fix} for each in lost]
+    return rows

@@ -1,0 +1,46 @@
+"""What `rotator audit show`, `verify` and `export` do, less the command line: each opens a ledger or a copy, reads it and lets go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from rotator.audit import LEDGER_CHAIN
+from rotator.errors import RotatorError
+from rotator.ledgers.heads import Records, heads_of, own_head, write_heads
+from rotator.ledgers.reading import open_readonly
+from rotator.ledgers.report import Report
+from rotator.ledgers.show import Filter, export, show
+from rotator.ledgers.verify import verify
+from rotator.record import Head
+
+
+def verify_ledger(url: str, heads: Mapping[str, Head | None] | None) -> Report:
+    """Prove the ledger at `url` against heads that were read before; None: there are none at hand. `BadInput`, `LedgerFailed`."""
+    with closing(open_readonly(url)) as ledger:
+        return verify(ledger.rows(), heads)
+
+
+def show_ledger(url: str, wanted: Filter) -> Iterator[str]:
+    """The events in words, one line each. `BadInput`, `LedgerFailed`."""
+    with closing(open_readonly(url)) as ledger:
+        yield from show(ledger.rows(), wanted)
+
+
+def export_ledger(url: str, wanted: Filter) -> Iterator[str]:
+    """The events as JSON lines, exactly as they were written. `BadInput`, `LedgerFailed`."""
+    with closing(open_readonly(url)) as ledger:
+        yield from export(ledger.rows(), wanted)
+
+
+def export_heads(url: str, stores: Mapping[str, Records], path: Path) -> list[RotatorError]:
+    """Write the heads of all chains, the ledger's own included, to a file: what a copy of the ledger is verified with.
+
+    Returns what could not be read; those heads are not in the file. `BadInput`, `LedgerFailed`.
+    """
+    heads, troubles = heads_of(stores)
+    with closing(open_readonly(url)) as ledger:
+        own = own_head(ledger)
+    write_heads(path, {**heads, LEDGER_CHAIN: own} if own else heads)
+    return troubles

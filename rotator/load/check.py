@@ -1,0 +1,144 @@
+"""Checks data against a settings model, and says in our words what is wrong: never with a value that stands in the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from rotator.errors import RotatorError
+from rotator.load.problems import Notes, nearest, shown
+from rotator.load.yaml import Block, Items, plain
+
+M = TypeVar("M", bound=BaseModel)
+_TEXT = "write one plain text here"
+_NUMBER = "write a whole number here"
+_BOOL = "write `true` or `false` here"
+_MAPPING = "write a mapping here, `key: value`"
+_LIST = "write a list here, `[a, b]`"
+_SHAPES = "this is none of the shapes that may stand here"
+_EMPTY = "must not be empty"
+REFERENCE = "a secret is a reference: {env: NAME}, {file: path} or {store: name, path: p, field: f}"
+_WORDS = {
+    "missing": "this is required",
+    "string_type": _TEXT, "string_too_short": _EMPTY,
+    "int_type": _NUMBER, "int_parsing": _NUMBER, "int_from_float": _NUMBER, "int_parsing_size": _NUMBER,
+    "bool_type": _BOOL, "bool_parsing": _BOOL,
+    "dict_type": _MAPPING, "mapping_type": _MAPPING, "model_type": _MAPPING, "model_attributes_type": _MAPPING,
+    "list_type": _LIST, "tuple_type": _LIST, "set_type": _LIST, "frozen_set_type": _LIST, "too_short": _EMPTY,
+    "union_tag_invalid": _SHAPES, "union_tag_not_found": _SHAPES,
+    "secret_reference": REFERENCE,
+}  # fmt: skip
+_SECRETIVE = re.compile(r"passw|secret|token|api_?key|private|credential", re.IGNORECASE)
+_SHORT, _LONG = 4, 12
+
+
+def validated(
+    model: type[M],
+    data: Any,
+    notes: Notes,
+    where: Sequence[object],
+    *,
+    spec: str | None = None,
+    root: str | None = None,
+    also: Sequence[str] = (),
+) -> M | None:
+    """The model of `data`, which stands at `where`; None where something is wrong, and then it is noted.
+
+    `also`: keys of the same mapping that someone else reads. `root`: what relative paths start from.
+    """
+    try:
+        return model.model_validate(plain(data), context={"root": root})
+    except ValidationError as error:
+        for each in error.errors(include_input=False, include_url=False, include_context=False):
+            loc = tuple(key for key in each["loc"] if key != "[key]")
+            text = _words(each["type"], each["msg"], loc, model, also)
+            notes.add((*where, *loc), harmless(text, _at(data, loc)), spec)
+    except Exception as error:  # noqa: BLE001 - a plugin's model may raise anything
+        notes.add(where, told(error, data), spec)
+    return None
+
+
+def told(error: Exception, data: Any) -> str:
+    """What a plugin raised while it looked at its settings: our own errors in their words, of any other its type."""
+    if isinstance(error, RotatorError):
+        return harmless(f"{error.what}. {error.fix}" if error.fix else error.what, data)
+    return f"its plugin cannot take these settings ({type(error).__name__})"
+
+
+def _words(type: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel], also: Sequence[str]) -> str:
+    if type == "extra_forbidden":
+        return _unknown(loc, model, also)
+    if type in _WORDS:
+        return _WORDS[type]
+    if type in ("value_error", "assertion_error"):
+        return message.partition(", ")[2]
+    return re.sub(r"^(Input|String|Value|List|Tuple|Dictionary) should", "should", message)
+
+
+def _unknown(loc: tuple[int | str, ...], model: type[BaseModel], also: Sequence[str]) -> str:
+    """Nothing reads this key."""
+    key = str(loc[-1])
+    names = {*_names(model, loc[:-1]), *(also if len(loc) == 1 else ())}
+    if key in names:
+        return f"nothing reads `{shown(key)}` beside the other keys here"
+    advice = nearest(key, {each for each in names if _SECRETIVE.search(each)} if _SECRETIVE.search(key) else names)
+    if _SECRETIVE.search(key) and not advice.startswith("; did"):
+        advice = "; a secret never stands here: a connection in rotator.yaml refers to it"
+    return f"nothing reads `{shown(key)}`{advice}"
+
+
+def _names(model: type[BaseModel], loc: Sequence[int | str]) -> set[str]:
+    """The keys that are read at this place of a model."""
+    models = {model}
+    for key in loc:
+        inner = {each for one in models for each in _models(_field(one, key))}
+        models = inner or models
+    return {field.alias or name for one in models for name, field in one.model_fields.items()}
+
+
+def _field(model: type[BaseModel], key: int | str) -> Any:
+    return next((field.annotation for name, field in model.model_fields.items() if key in (name, field.alias)), None)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models(each)
+
+
+def _at(data: Any, loc: Sequence[int | str]) -> Any:
+    """What stands at this place, as far as the path leads."""
+    for key in loc:
+        if isinstance(data, dict):
+            data = data.get(key, data)
+        elif isinstance(data, list) and isinstance(key, int):
+            data = data[key : key + 1]
+    return data
+
+
+def harmless(text: str, data: Any) -> str:
+    """The text, if no value of `data` stands in it: a plugin's author may have pasted one in."""
+    if any(_repeats(text, value) for value in _scalars(data)):
+        return "this is not accepted here: see the manual of its plugin"
+    return text
+
+
+def _repeats(text: str, value: str) -> bool:
+    if len(value) >= _LONG:
+        return value in text
+    return len(value) >= _SHORT and re.search(rf"(?<![A-Za-z0-9_]){re.escape(value)}(?![A-Za-z0-9_])", text) is not None
+
+
+def _scalars(data: Any) -> Iterator[str]:
+    if isinstance(data, Block | dict):
+        for each in data.values():
+            yield from _scalars(each)
+    elif isinstance(data, Items | list):
+        for each in data:
+            yield from _scalars(each)
+    elif isinstance(data, str):
+        yield data

@@ -1,0 +1,146 @@
+"""What a spec may ask for, rule by rule. Each yields the keys inside the spec where it is broken, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+
+from rotator.generate import check_policy, strength
+from rotator.load import shapes
+from rotator.load.draft import Draft, Wrong
+from rotator.model import Proof, Shape
+from rotator.schedule import spoken
+from rotator.spec import PasswordPolicy
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TWO = 2
+
+
+def allowed(d: Draft) -> Wrong:
+    """The owner says who may ask for what."""
+    limits = d.connection.allow
+    if limits and not limits.schedule(d.file):
+        yield ("target", "connection"), f"connection `{d.connection.name}` is not for this schedule file: see its `allow` in rotator.yaml"
+    if limits:
+        for principal in d.facts.principals:
+            if not limits.principal(principal):
+                yield ("target",), f"connection `{d.connection.name}` does not allow this principal: see its `allow` in rotator.yaml"
+                break
+        if not limits.store(d.store.name, d.path):
+            yield ("store", "path"), f"connection `{d.connection.name}` does not allow this store and path: see its `allow` in rotator.yaml"
+    if d.store.allow and not d.store.allow.schedule(d.file):
+        yield ("store",), f"store `{d.store.name}` is not for this schedule file: see its `allow` in rotator.yaml"
+    for index, (_, entry, _cls) in enumerate(d.places):
+        if entry.allow and not entry.allow.schedule(d.file):
+            yield ("publish", index), f"destination `{entry.name}` is not for this schedule file: see its `allow` in rotator.yaml"
+
+
+def principals(d: Draft) -> Wrong:
+    """Who is rotated: somebody, twice nobody, and never the admin of the connection."""
+    names = d.facts.principals
+    if not names or any(not each or shapes.CONTROL.search(each) for each in names):
+        yield ("target",), "a principal is not empty and has no control character"
+    if len(set(names)) != len(names):
+        yield ("target",), "the two users that take turns must be different"
+    if d.facts.shape.is_set and len(names) > _TWO:
+        yield ("target",), "at most two users take turns"
+    if d.written.own:
+        yield ("self",), "rotating a connection's own admin is not supported yet: leave it out"
+    elif d.facts.admin is not None and d.facts.admin in names:
+        yield ("target",), f"this is the admin of connection `{d.connection.name}` itself: rotating it would lock the runner out"
+
+
+def times(d: Draft) -> Wrong:
+    """Grace and soak fit into the schedule, and all of it into the policy."""
+    every, grace, soak = d.when.longest, d.grace, d.soak
+    if grace + soak >= every and every:
+        yield _first(d, "grace", "soak"), f"grace + soak ({spoken(grace + soak)}) must be shorter than every ({spoken(every)})"
+    policy = d.policy
+    if policy.max_grace is not None and grace > policy.max_grace:
+        yield _first(d, "grace"), f"longer than the policy's max_grace: write at most {spoken(policy.max_grace)}"
+    if policy.max_age is not None and every + grace + soak > policy.max_age:
+        total = f"every ({spoken(every)}) + grace ({spoken(grace)}) + soak ({spoken(soak)})"
+        yield _first(d, "when", "grace", "soak"), f"{total} is more than the policy's max_age, {spoken(policy.max_age)}"
+    lifetime = d.facts.lifetime
+    if lifetime is not None and grace + soak >= lifetime - max(lifetime / 10, grace + soak):
+        yield _first(d, "grace", "soak"), f"a credential lives {spoken(lifetime)}: grace + soak must be less than half of that"
+
+
+def shape(d: Draft) -> Wrong:
+    """What the target cannot do is not asked of it."""
+    can, kind = d.facts.can, d.facts.shape
+    if kind is Shape.ISSUE and can.max_live == 1:
+        yield ("target",), "this target holds one credential at a time: a new one could not be proven before the old one dies"
+    if kind is Shape.IN_PLACE and d.grace:
+        yield _first(d, "grace"), "one user with one secret has no grace, the old secret dies as the new one is set: write `grace: 0s`"
+    if d.soak and not can.disables and not (kind is Shape.IN_PLACE and d.grace):
+        yield _first(d, "soak"), "this target cannot switch a credential off and on again: write `soak: 0s`"
+    if kind is not Shape.IN_PLACE and d.grace < d.staleness:
+        yield _first(d, "grace"), f"consumers may read an old value for {spoken(d.staleness)}: write a grace of at least that"
+
+
+def places(d: Draft) -> Wrong:
+    """Consumers get what they need, once, from every place."""
+    seen: set[str] = set()
+    for index, (wish, entry, cls) in enumerate(d.places):
+        where = ("publish", index)
+        if entry.name in seen:
+            yield where, f"`{entry.name}` stands here twice: write one entry with all keys"
+        seen.add(entry.name)
+        if cls.proof is not Proof.READBACK and wish.accept is None:
+            yield where, "nobody can look whether this place shows it: write `accept: attested` if that will do"
+        if not wish.keys and not cls.by_path:
+            yield where, f"`keys` says what the fields are called here: `keys: {{NAME: {d.facts.fields[1]}}}`"
+        yield from _keys(d, index, wish, by_path=cls.by_path)
+
+
+def _keys(d: Draft, index: int, wish: shapes.Publish, *, by_path: bool) -> Wrong:
+    where, (public, secret) = ("publish", index, "keys"), d.facts.fields
+    for key, source in wish.keys.items():
+        if source not in d.facts.fields:
+            yield (*where, key), f"the target has no such field: it has `{public}` and `{secret}`"
+        if not by_path and not _VARIABLE.fullmatch(key):
+            yield (*where, key), "the name of a variable has letters, digits and `_`, and begins with no digit"
+    if wish.keys and secret not in wish.keys.values():
+        yield where, f"`{secret}` is missing: what is published is proven by logging in with it"
+    if wish.keys and d.facts.shape is Shape.ALTERNATING and public not in wish.keys.values():
+        yield where, f"`{public}` is missing: two users take turns, so consumers must read which one it is"
+
+
+def passwords(d: Draft) -> Wrong:
+    """Where the core makes the secret, it is strong enough for everybody, and for the policy."""
+    own, bound = d.written.password, d.policy.password
+    if own is None:
+        return
+    if not d.facts.shape.is_set:
+        yield ("password",), "the target makes the secret itself: leave this out"
+        return
+    wrong = check_policy(d.password)
+    if wrong:
+        yield ("password",), wrong
+    elif bound and (d.password.length < bound.length or strength(d.password) < strength(bound)):
+        yield ("password",), f"weaker than the policy's: at least {bound.length} characters, from an alphabet as large"
+
+
+def secrets_of_teams(d: Draft) -> Wrong:
+    """A schedule refers to no secret: those belong to the owner."""
+    from rotator.load.secrets import references
+
+    if next(references(d.facts.settings), None) is not None:
+        yield ("target",), "a schedule refers to no secret: that belongs into the connection in rotator.yaml"
+
+
+RULES = (allowed, principals, times, shape, places, passwords, secrets_of_teams)
+
+
+def advice(d: Draft) -> Wrong:
+    """What is no error, and worth a word."""
+    if d.facts.shape is Shape.IN_PLACE and d.staleness:
+        yield ("store",), f"consumers may read the dead secret for {spoken(d.staleness)} after each rotation"
+
+
+def _first(d: Draft, *keys: str) -> tuple[str, ...]:
+    """The first of these that the spec itself says."""
+    return next(((key,) for key in keys if key in d.block), (keys[0],))
+
+
+__all__ = ["RULES", "PasswordPolicy", "advice"]

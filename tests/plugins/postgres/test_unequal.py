@@ -1,0 +1,173 @@
+"""Two users that take turns: every difference is found, and the statements printed make them equal."""
+
+import pytest
+
+from rotator.model import Level
+
+SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
+
+SCHEMA = """
+CREATE SCHEMA "S x"; CREATE TABLE "S x".t (id int, "c d" int); CREATE SEQUENCE s; CREATE VIEW v AS SELECT 1 AS one;
+CREATE FUNCTION f(int, text) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN d AS int; CREATE FOREIGN DATA WRAPPER w; CREATE SERVER remote FOREIGN DATA WRAPPER w;
+ALTER TABLE "S x".t ENABLE ROW LEVEL SECURITY; CREATE POLICY "p q" ON "S x".t TO {first}; SELECT lo_create(4711);
+REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA public FROM PUBLIC;
+"""
+
+DIFFERENCES = {
+    "schema": 'GRANT USAGE, CREATE ON SCHEMA "S x" TO {0}',
+    "table": 'GRANT SELECT, INSERT ON "S x".t TO {0}',
+    "view": "GRANT SELECT ON v TO {0}",
+    "grant option": 'GRANT SELECT ON "S x".t TO {0} WITH GRANT OPTION',
+    "column": 'GRANT UPDATE ("c d") ON "S x".t TO {0}',
+    "sequence": "GRANT USAGE ON SEQUENCE s TO {0}",
+    "function": "GRANT EXECUTE ON FUNCTION f(int, text) TO {0}",
+    "procedure": "GRANT EXECUTE ON PROCEDURE p() TO {0}",
+    "type": "GRANT USAGE ON TYPE mood TO {0}",
+    "domain": "GRANT USAGE ON DOMAIN d TO {0}",
+    "language": "GRANT USAGE ON LANGUAGE sql TO {0}",
+    "wrapper": "GRANT USAGE ON FOREIGN DATA WRAPPER w TO {0}",
+    "server": "GRANT USAGE ON FOREIGN SERVER remote TO {0}",
+    "large object": "GRANT SELECT ON LARGE OBJECT 4711 TO {0}",
+    "database": "GRANT CREATE, TEMPORARY ON DATABASE {db} TO {0}",
+    "parameter": "GRANT SET ON PARAMETER log_min_messages TO {0}",
+    "default in schema": 'ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA "S x" GRANT SELECT ON TABLES TO {0}',
+    "default": "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO {0}",
+    "default of its own": "ALTER DEFAULT PRIVILEGES FOR ROLE {0} GRANT SELECT ON TABLES TO pg_monitor",
+    "default of its own in schema": 'ALTER DEFAULT PRIVILEGES FOR ROLE {0} IN SCHEMA "S x" GRANT SELECT ON TABLES TO PUBLIC',
+    "member": "GRANT pg_read_all_stats TO {0}",
+    "member with admin": "GRANT pg_read_all_stats TO {0} WITH ADMIN OPTION",
+    "attributes": "ALTER ROLE {0} CREATEDB BYPASSRLS",
+    "connection limit": "ALTER ROLE {0} CONNECTION LIMIT 20",
+    "setting": "ALTER ROLE {0} SET application_name TO 'it''s'",
+    "setting in database": "ALTER ROLE {0} IN DATABASE {db} SET work_mem TO '8MB'",
+    "list setting": "ALTER ROLE {0} SET search_path TO \"$user\", 'S x', public",
+    "policy": 'ALTER POLICY "p q" ON "S x".t TO {0}, pg_monitor',
+}
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    """Databases with all kinds of objects, one for each server."""
+    made = []
+    yield made
+    for server in made:
+        server.query("DROP DATABASE IF EXISTS many WITH (FORCE)")
+
+
+@pytest.fixture
+def bench(make_bench, server, prepared):
+    bench = make_bench(server)
+    bench.dbname = "many"
+    if bench.server not in prepared:
+        prepared.append(bench.server)
+        bench.server.query("CREATE DATABASE many")
+        bench.server.query(SCHEMA.format(first="pg_monitor"), dbname="many")
+    yield bench
+    for role in (bench.a, bench.b):
+        name = quoted(role)
+        bench.server.query('ALTER POLICY "p q" ON "S x".t TO pg_monitor', dbname="many")
+        bench.server.query(f"DROP OWNED BY {name}", dbname="many")
+
+
+def quoted(name):
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def differences(bench, known=None):
+    return [each for each in bench.make_target().check(known or [bench.current]) if each.code == "principal.unequal"]
+
+
+def paste(bench, findings):
+    for each in findings:
+        bench.server.query(each.fix, dbname="many")
+
+
+def make(bench, what, role):
+    bench.server.query(DIFFERENCES[what].format(quoted(role), db="many"), dbname="many")
+
+
+@pytest.mark.parametrize("server", ["debian", "newest"])
+@pytest.mark.parametrize("what", DIFFERENCES)
+def test_what_the_idle_one_lacks_is_found_and_the_statements_give_it(bench, what):
+    assert differences(bench) == []
+    make(bench, what, bench.a)
+    found = differences(bench)
+    assert found
+    soft = what in ("connection limit", "default of its own", "default of its own in schema")
+    assert {each.level for each in found} == {Level.WARN if soft else Level.FAIL}
+    paste(bench, found)
+    assert differences(bench) == []
+
+
+@pytest.mark.parametrize("server", ["debian", "newest"])
+@pytest.mark.parametrize("what", [each for each in DIFFERENCES if each != "connection limit"])
+def test_what_only_the_idle_one_has_is_a_warning_and_the_statements_take_it(bench, what):
+    make(bench, what, bench.b)
+    found = differences(bench)
+    assert {each.level for each in found} == {Level.WARN}
+    paste(bench, found)
+    assert differences(bench) == []
+
+
+@SERVERS
+def test_all_at_once_in_both_directions(bench):
+    for number, what in enumerate(DIFFERENCES):
+        make(bench, what, (bench.a, bench.b)[number % 2])
+    paste(bench, differences(bench))
+    assert differences(bench) == []
+
+
+@SERVERS
+def test_a_setting_with_two_values_becomes_the_one_in_use(bench):
+    for role, value in ((bench.a, "1MB"), (bench.b, "2MB")):
+        bench.server.query(f"ALTER ROLE {quoted(role)} SET work_mem = '{value}'")
+    found = differences(bench)
+    assert len(found) == 1
+    paste(bench, found)
+    assert bench.server.query("SELECT rolconfig FROM pg_roles WHERE rolname = %s", (bench.b,)) == [(["work_mem=1MB"],)]
+
+
+@SERVERS
+def test_what_both_have_is_no_difference(bench):
+    for what in DIFFERENCES:
+        if what != "policy":
+            make(bench, what, bench.a)
+            make(bench, what, bench.b)
+    assert differences(bench) == []
+
+
+@SERVERS
+def test_the_one_that_is_in_use_is_the_measure(bench):
+    make(bench, "table", bench.b)
+    new = bench.make_credential()
+    assert {each.level for each in differences(bench, [new])} == {Level.FAIL}
+
+
+@SERVERS
+def test_what_one_of_them_owns_moves_to_a_third_that_both_are_members_of(bench):
+    for role, table in ((bench.a, "owned_a"), (bench.b, "owned_b")):
+        bench.server.query(f"CREATE TABLE {table} (); ALTER TABLE {table} OWNER TO {quoted(role)}", dbname="many")
+    bench.server.query(f"GRANT SELECT ON owned_a TO {quoted(bench.b)}, pg_monitor", dbname="many")
+    found = differences(bench)
+    assert [each.level for each in found] == [Level.FAIL]
+    paste(bench, found)
+    hidden_before = differences(bench)
+    assert [each.level for each in hidden_before] == [Level.WARN]
+    paste(bench, hidden_before)
+    assert differences(bench) == []
+    owner = bench.server.query("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'owned%%'", dbname="many")
+    assert len(owner) == 1
+    bench.server.query(f'DROP OWNED BY "{owner[0][0]}"; DROP ROLE "{owner[0][0]}"', dbname="many")
+
+
+@SERVERS
+def test_an_admin_that_cannot_look_into_the_database_says_so(make_bench, server):
+    bench = make_bench(server, own_database=True)
+    bench.server.query(f"REVOKE CONNECT ON DATABASE {bench.dbname} FROM PUBLIC")
+    bench.server.query(f"GRANT CONNECT ON DATABASE {bench.dbname} TO {quoted(bench.a)}, {quoted(bench.b)}")
+    found = [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK]
+    assert [each.code for each in found] == ["privilege.unproven"]
+    bench.paste(found[0].fix)
+    assert [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK] == []
