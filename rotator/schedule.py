@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -36,6 +37,7 @@ _WORDS = frozenset("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC SUN MON TUE 
 _FIRST_YEAR, _YEARS = 2024, 28
 """After 28 years days of the week fall on the same dates again (but for 2100): what fires at all fires in these."""
 _FEW_YEARS = 9
+"""Enough where no day of the week is asked for, and to see every kind of change that a zone's clock makes."""
 
 
 def duration(text: str) -> float:
@@ -166,10 +168,6 @@ def _zone(name: str) -> ZoneInfo:
 # ---- days
 
 
-def _matches(table: CronSim, day: date) -> bool:
-    return day.month in table.months and table.match_day(day)
-
-
 def _month_after(day: date, step: int) -> date:
     """The first day of the next month, or the last day of the month before."""
     first = day.replace(day=1)
@@ -189,15 +187,23 @@ def _walk(table: CronSim, start: date, step: int) -> Iterator[date]:
 
 
 @lru_cache(maxsize=1024)
-def _days(day_fields: str) -> tuple[int, int] | None:
-    """The longest run of days from one matching day to the next, and whether any matches at all (None: none does)."""
-    table, last, longest, count = _day_table(day_fields), 0, 0, 0
-    for day in _walk(table, date(_FIRST_YEAR, 1, 1), 1):
-        longest = max(longest, day.toordinal() - last) if last else longest
-        last, count = day.toordinal(), count + 1
-        if day.year >= _FIRST_YEAR + (_FEW_YEARS if count >= 12 * _FEW_YEARS else _YEARS):
-            break
-    return (longest, count) if count else None
+def _days(day_fields: str) -> int | None:
+    """The most days from one that matches to the next; None where none does."""
+    years = _FEW_YEARS if day_fields.endswith(" *") else _YEARS
+    days = list(_ordinals(_day_table(day_fields), years))
+    return max((late - early for early, late in pairwise(days)), default=years * 366) if days else None
+
+
+def _ordinals(table: CronSim, years: int) -> Iterator[int]:
+    """The days of so many years that match, counted as `date.toordinal` does: of these numbers Sundays divide by seven."""
+    weekdays = {int(each) % 7 for each in table.weekdays if isinstance(each, int)}
+    for year in range(_FIRST_YEAR, _FIRST_YEAR + years):
+        for month in sorted(table.months):
+            before = date(year, month, 1).toordinal() - 1
+            for day in range(1, monthrange(year, month)[1] + 1):
+                named, weekday = day in table.days, (before + day) % 7 in weekdays
+                if (named and weekday) if table.day_and else (named or weekday):
+                    yield before + day
 
 
 # ---- moments
@@ -255,7 +261,7 @@ def _longest(when: Cron) -> float:
     found = _days(table.day_fields)
     assert found is not None, "`cron` refused it"
     within = max((late - early for early, late in pairwise(table.seconds)), default=0)
-    longest = float(max(within, found[0] * DAY + table.seconds[0] - table.seconds[-1]))
+    longest = float(max(within, found * DAY + table.seconds[0] - table.seconds[-1]))
     for moment in _goes_back(when.timezone):
         before = _last(when, moment - 1)
         if before is not None:

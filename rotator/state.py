@@ -15,6 +15,8 @@ from urllib.parse import quote
 from rotator.errors import BadInput
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+HELD = Path("/proc/locks")
+"""Linux: every file lock of this machine, a line each (proc(5))."""
 LONGEST_NAME = 200
 
 
@@ -65,9 +67,25 @@ class StateDir:
             if not lock.taken:
                 return None
             if lock.same_as(path):
-                lock.home = f"{self._id_file.read_text()}:{BOOT_ID.read_text().strip()}:{lock.inode}"
+                lock.home = self._home(lock.inode)
                 return lock
             lock.release()  # it was unlinked and made anew meanwhile
+
+    def free(self, chain: str) -> str | None:
+        """(reads) The home that `take` would give, if the lock is there and nobody holds it: for dry-run, which takes none.
+
+        None where that cannot be told (no Linux): a dead runner's lease then looks like a living one's.
+        """
+        try:
+            seen, held = self.lock_file(chain).stat(), HELD.read_text()
+            home = self._home(f"{seen.st_dev}:{seen.st_ino}")
+        except OSError:
+            return None
+        taken = any(" FLOCK " in line and f":{seen.st_ino} " in line for line in held.splitlines())
+        return None if taken else home
+
+    def _home(self, inode: str) -> str:
+        return f"{self._id_file.read_text()}:{BOOT_ID.read_text().strip()}:{inode}"
 
 
 class Lock:

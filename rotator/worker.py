@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
-from rotator.audit import Event, Ledger, Row
+from rotator.audit import Event, Ledger, Result, Row
 from rotator.destination import Destination
 from rotator.errors import Exit, RotatorError
 from rotator.load.config import Config
@@ -31,7 +31,7 @@ from rotator.load.plugins import destination_class, plugin_version, store_class,
 from rotator.load.secrets import Revealer
 from rotator.logs import configure, emit
 from rotator.model import Credential, Secret
-from rotator.rotate import Adopt, Order, Ports, Run, RunResult
+from rotator.rotate import Adopt, Around, Order, Ports, Run, RunResult
 from rotator.seam import Seam
 from rotator.spec import RotationSpec
 from rotator.state import Lock, StateDir
@@ -79,7 +79,7 @@ class NoLedger(Ledger):
         """Refuse: there is none."""
         self.append([event])
 
-    def rows(self, chain: str | None = None) -> Iterator[Row]:
+    def rows(self, chain: str | None = None) -> Iterator[Row]:  # noqa: ARG002 - the contract's
         """Nothing."""
         yield from ()
 
@@ -130,7 +130,7 @@ def work(job: Job, stop: Connection | None, secret: Connection | None, run: Call
     if secret is not None:
         order = replace(order, command=replace(_adopt(order), credential=_receive(job.spec, secret)))
     try:
-        return (run or _run)(job, order)
+        return (run or execute)(job, order)
     except RotatorError as error:
         return RunResult(spec=job.spec.name, exit=error.exit_code, why="failed", message=str(error), fix=None)
 
@@ -148,33 +148,45 @@ def _receive(spec: RotationSpec, pipe: Connection) -> Credential:
     return Credential(name=name, secret=Secret(plain), public=values)
 
 
-def _run(job: Job, order: Order) -> RunResult:
-    """Lock, ledger and ports; then the engine."""
+def execute(job: Job, order: Order, *, seam: Seam | None = None, around: Around | None = None) -> RunResult:
+    """Lock, ledger and ports; then the engine. Proofs hand in a seam, and what stands around each effect."""
     from rotator.ledgers.sqlite import open_ledger
 
+    seam, state = seam or WorkerSeam(), StateDir(job.config.state)
     if order.dry:
-        return Run(job.spec, ports(job, order), NoLedger(), order, WorkerSeam()).go()
-    state = StateDir(job.config.state)
+        home = state.free(job.spec.chain)
+        order = replace(order, home=home or "", take_over=home is not None)
+        return Run(job.spec, ports(job, order), NoLedger(), order, seam, around).go()
     state.prepare()
     lock = state.take(job.spec.chain)
     if lock is None:
         return RunResult(spec=job.spec.name, exit=Exit.BUSY, why="lease", message="another run of this spec goes on on this machine")
-    order = under_lock(order, lock)
+    order = under_lock(order, lock, everything=job.json_logs or job.log_level == "debug")
     ledger = open_ledger(job.config.ledger_url)
     try:
-        return Run(job.spec, ports(job, order), ledger, order, WorkerSeam()).go()
+        return Run(job.spec, ports(job, order), ledger, order, seam, around).go()
     finally:
         ledger.close()
 
 
-def under_lock(order: Order, lock: Lock) -> Order:
+def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
     """The order of a run that holds the spec's lock until its process ends: a lease of the same home is a dead runner's."""
-    return replace(order, home=lock.home, take_over=True, emit=_emit)
+    return replace(order, home=lock.home, take_over=True, emit=_emitter(everything=everything))
 
 
-def _emit(events: Sequence[Event]) -> None:
-    for each in events:
-        emit(each)
+LOOKS = frozenset({"read record", "check target", "check store", "check place", "read place", "list", "clock", "last used"})
+"""Effects that only look: in words, a terminal hears of them where they fail."""
+
+
+def _emitter(*, everything: bool) -> Callable[[Sequence[Event]], None]:
+    """Shows events as they become durable: all of them to machines, what was done or went wrong to people."""
+
+    def show(events: Sequence[Event]) -> None:
+        for each in events:
+            if everything or each.effect not in LOOKS or each.outcome is not Result.SUCCESS:
+                emit(each)
+
+    return show
 
 
 def ports(job: Job, order: Order) -> Ports:

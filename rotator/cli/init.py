@@ -59,9 +59,7 @@ def _shown(state: Path, root: Path) -> str:
 def _refuse(paths: list[Path]) -> None:
     there = [str(path) for path in paths if os.path.lexists(path)]
     if there:
-        raise BadInput(
-            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} already there, and nothing was written", fix="move it away first"
-        )
+        raise BadInput(f"already there: {', '.join(there)}; nothing was written", fix="move it away first")
 
 
 def _write(wanted: dict[Path, str], state: Path) -> Iterator[Path]:

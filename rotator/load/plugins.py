@@ -149,8 +149,8 @@ def find(group: str, name: str, allow: Collection[str] | None = None) -> Found:
     if not named:
         raise BadInput(f"no plugin for this {_KINDS[group]} type is installed{_nearest(name, every)}")
     if len(named) > 1:
-        origins = " and ".join(f"`{each.origin}`" for each in named)
-        raise BadInput(f"{origins} both offer {_KINDS[group]} type `{name}`: uninstall one")
+        origins = " and ".join(sorted(f"`{each.origin}`" for each in named))
+        raise BadInput(f"{origins} each offer {_KINDS[group]} type `{name}`: leave one installed")
     if allow is not None and not _allowed(named[0], allow):
         raise BadInput(f"{_KINDS[group]} type `{name}` is not in `plugins.allow` of rotator.yaml: the machine's owner may add it")
     return named[0]

@@ -154,7 +154,7 @@ class File:
         before = len(self.notes.problems)
         for section, name, where in (
             ("policies", defaults.policy, ("defaults", "policy")),
-            ("stores", defaults.store and defaults.store.name, ("defaults", "store", "name")),
+            ("stores", defaults.store.name if defaults.store else None, ("defaults", "store", "name")),
         ):
             entries = getattr(self.config, section)
             if name is not None and name not in entries and name not in self.reader.owned.broken[section]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 import tenacity
 
 from rotator.audit import Event, EventName, Ledger, Phase, Result, link
 from rotator.destination import Destination
-from rotator.errors import LedgerFailed, PortError, Rejected, RotatorError, Unfit, Unreachable
+from rotator.errors import LedgerFailed, PortError, RotatorError, Unreachable
 from rotator.record import WRITES_KEPT, Lease, Record
 from rotator.rotate.order import Order, Stopped
 from rotator.seam import Interrupted, Seam
@@ -132,10 +133,8 @@ class Door:
             sleep=self.seam.sleep,
             reraise=True,
         )
-        for attempt in retrying:
-            with attempt:
-                return self._once(step, effect, call, port, kind, exempt, attempt.retry_state.attempt_number, about)
-        raise AssertionError("tenacity gives an attempt or raises")
+        attempts = count(1)
+        return retrying(lambda: self._once(step, effect, call, port, kind, exempt, next(attempts), about))
 
     def _once(
         self, step: Name, effect: str, call: Callable[[], T], port: Port, kind: Kind, exempt: bool, attempt: int, about: Mapping[str, str]
@@ -247,12 +246,3 @@ class Door:
             return
         self.waiting, self.head = [], head
         self.order.emit(linked)
-
-
-def alive(error: PortError) -> bool:
-    """Whether an answer to a login means that the credential works."""
-    if isinstance(error, Unfit):
-        return True
-    if isinstance(error, Rejected):
-        return False
-    raise error

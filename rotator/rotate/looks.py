@@ -11,7 +11,7 @@ from rotator.destination import Destination
 from rotator.errors import PortError, Rejected, Unfit
 from rotator.model import Credential, Finding, Level, Settle, Shape, same_values
 from rotator.record import Record
-from rotator.rotate.door import Door, Kind, alive
+from rotator.rotate.door import Door, Kind
 from rotator.rotate.order import Adopt, Stopped
 from rotator.spec import PlaceSpec
 from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome
@@ -65,8 +65,10 @@ class Looks(Door):
         target = self.ports.target
         try:
             self.do(step, "login", lambda: target.verify(credential), port=target, kind=Kind.READ, credential=credential.name)
-        except (Rejected, Unfit) as no:
-            return alive(no)
+        except Unfit:
+            return True
+        except Rejected:
+            return False
         return True
 
     def current_refused(self, step: Name) -> Outcome | None:

@@ -16,9 +16,19 @@ class End:
     fix: str | None = None
 
 
+DONE = {
+    "ADOPT": "taken over",
+    "PROMOTE": "rotated: the new credential is current",
+    "UNDO": "gone back to the earlier credential",
+    "ABORT": "the new credential was taken back",
+    "BURY": "a dead credential that came back was killed again",
+    "CONFIRM": "the old credential is proven dead",
+}
+"""Steps of this run that an operator wants to hear of, in words."""
+
 ENDS: dict[str, End] = {
-    "at rest": End(Exit.DONE, "nothing to do before the next slot"),
-    "grace": End(Exit.DONE, "the new credential is in use; the old one stays alive until its grace is over"),
+    "at rest": End(Exit.DONE, "nothing more to do before the next slot"),
+    "grace": End(Exit.DONE, "the old credential stays alive until its grace is over"),
     "soak": End(Exit.DONE, "the old credential is switched off; it is deleted when nobody has missed it"),
     "hold": End(Exit.DONE, "the old credential is kept alive by a hold"),
     "stopped": End(Exit.DONE, "stopped between two steps, as asked; the next run goes on"),

@@ -15,7 +15,7 @@ from rotator.rotate.door import Kind
 from rotator.rotate.foresee import foresee
 from rotator.rotate.humans import Humans
 from rotator.rotate.looks import observe
-from rotator.rotate.messages import ENDS
+from rotator.rotate.messages import DONE, ENDS
 from rotator.rotate.order import Adopt, Resolve, RunResult, Stopped
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
@@ -75,9 +75,18 @@ class Run(Humans):
         first = plan(self.spec, self.record, self.seen, self.seam.now())
         adopting = isinstance(self.order.command, Adopt) and first.why in ("adopt", "identity")
         if first.ends and first.row <= LAST_ROW_BEFORE_CHECK and not adopting:
-            return self.ended(first.why, step=first)
+            return self.ended(first.why, self.what_new_kills() if first.why == "adopt" else "", step=first)
         self.check()
         return None
+
+    def what_new_kills(self) -> str:
+        """What `adopt --new` would do: it asks nothing, so it is said before."""
+        if not self.order.dry:
+            return ""
+        first = self.spec.principals[0]
+        if self.spec.is_set:
+            return f"`--new` would give {first} a new secret, and its present one would stop working"
+        return f"`--new` would mint one for {first} beside what lives there"
 
     # ---- under the lease
 
@@ -268,18 +277,25 @@ class Run(Humans):
             code = Exit.DONE
         if code is Exit.DONE and self.overdue():
             why, code, end = "overdue", ENDS["overdue"].exit, ENDS["overdue"]
-        told = fix or end.fix
+        told, text = fix or end.fix, "; ".join([*self.done(), end.text])
         return RunResult(
             spec=self.spec.name,
             exit=code,
             why=why,
-            message=f"{end.text}: {detail}" if detail else end.text,
+            message=f"{text}: {detail}" if detail else text,
             fix=told.format(spec=self.spec.name) if told and not fix else told,
             wake=until or (step.what if step and step.name is Name.WAIT else self.next_wake(why)),
             steps=tuple(self.steps),
             findings=self.findings,
             claimed=self.claimed,
         )
+
+    def done(self) -> list[str]:
+        """What this run has done, in words."""
+        names = [str(each.name) for each in self.steps if each.phase != "drop"] if not self.order.dry else []
+        if isinstance(self.order.command, Adopt) and self.claimed:
+            names.insert(0, "ADOPT")
+        return [DONE[each] for each in dict.fromkeys(names) if each in DONE]
 
     def idle(self, result: RunResult) -> RunResult:
         """A run that took no lease leaves one event in the ledger's own chain."""

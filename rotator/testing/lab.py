@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from rotator.audit import Ledger, digest
 from rotator.destination import Destination
-from rotator.errors import Exit
+from rotator.errors import Corrupt, Exit
 from rotator.model import Credential, Place, Secret, Shape
 from rotator.record import Identity, Record, to_document
 from rotator.rotate import Adopt, Command, Kind, Order, Ports, Run, RunResult
@@ -232,11 +232,19 @@ class Lab:
         self.late += plan.late
         plan.late = []
         if isinstance(result, RunResult):
-            if alone:
-                self.oracle.claims(result)
-            self._leaks(result)
+            self._judged(result, alone=alone)
         self.results.append(result)
         return result
+
+    def _judged(self, result: RunResult, *, alone: bool) -> None:
+        """What it says is no more than the truth, and holds no secret."""
+        try:
+            self.record()
+        except Corrupt:
+            return
+        if alone:
+            self.oracle.claims(result)
+        self._leaks(result)
 
     def dry(self, command: Command | None = None, **order: Any) -> RunResult:
         """A dry-run; it changes nothing."""

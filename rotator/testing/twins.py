@@ -157,13 +157,13 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
     def apply(self, credential: Credential, keep: Sequence[Credential]) -> None:
         self._fence()
         secret, user = self._plain(credential), self._user(credential.name)
-        if self.system.refuses:
+        if self.system.refuses and secret not in user.secrets:
             raise Refused("the secret is too weak")
         if self.config.overlapping:
             kept = [self._plain(each) for each in keep if each.name == credential.name]
-            if [each for each in user.secrets if each not in (*kept, secret)]:
+            if kept and [each for each in user.secrets if each not in (*kept, secret)]:
                 raise Foreign(f"{credential.name} has a secret that is none of ours")
-            user.secrets = [*(each for each in user.secrets if each != secret), secret]
+            user.secrets = [*kept, secret]
         else:
             user.secrets = [secret]
         if len(self.config.usernames) > 1:

@@ -1,12 +1,15 @@
 """Labs over memory and over the file store on a disk that needs no sync."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from rotator.testing.lab import SHAPES, in_memory, on_disk
+
+sys.path.insert(0, str(Path(__file__).parent))  # for labs.py: tests are imported by path, not as a package
 
 
 @pytest.fixture(params=sorted(SHAPES))

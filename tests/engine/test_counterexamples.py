@@ -5,6 +5,8 @@ import pytest
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, HoldUntil, Undo
+from labs import due, fault_at, rotated
+
 from rotator.testing.faults import Crash, Fault, FaultPlan
 from rotator.testing.lab import Lab, in_memory
 from rotator.testing.pause import Paused
@@ -12,37 +14,6 @@ from rotator.testing.twins import TwinKey
 
 ALL = ["in place", "alternating", "overlapping", "issue, two slots", "issue, labels"]
 GRACE = ALL[1:]
-
-
-def due(shape, **more):
-    """A lab whose next slot is due."""
-    lab = Lab(shape, in_memory(), **more)
-    lab.adopt()
-    lab.at(10_010)
-    return lab
-
-
-def rotated(shape, **more):
-    """A lab in the grace of its first rotation."""
-    lab = due(shape, **more)
-    lab.run()
-    return lab
-
-
-def fault_at(effect, fault, nth=1):
-    """A plan that fails the n-th effect whose name begins so."""
-
-    class At(FaultPlan):
-        seen = 0
-
-        def effect(self, name, kind, call):
-            if name.startswith(effect):
-                self.seen += 1
-                if self.seen == nth:
-                    self.plan[self.count + 1] = fault
-            return super().effect(name, kind, call)
-
-    return At({})
 
 
 def living_names(lab):
@@ -127,9 +98,6 @@ def test_an_undo_after_the_revoke_was_written_down_is_refused_as_too_late(shape)
 @pytest.mark.parametrize("shape", GRACE)
 def test_a_late_publish_of_the_undone_version_is_repaired_by_the_next_run(shape):
     lab = due(shape)
-
-    class BeforeEnv(FaultPlan):
-        pass
 
     with Paused(lab, before="publish", home="elsewhere") as sleeper:
         lab.at(10_400)

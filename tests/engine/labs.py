@@ -1,0 +1,66 @@
+"""Labs at the moments where the tests of the engine begin."""
+
+from rotator.rotate import RunResult
+from rotator.testing.faults import Fault, FaultPlan
+from rotator.testing.lab import Lab, in_memory
+
+
+def due(shape, **more):
+    """A lab whose next slot is due."""
+    lab = Lab(shape, in_memory(), **more)
+    lab.adopt()
+    lab.at(10_010)
+    return lab
+
+
+def rotated(shape, **more):
+    """A lab in the grace of its first rotation."""
+    lab = due(shape, **more)
+    assert isinstance(lab.run(), RunResult)
+    return lab
+
+
+def fault_at(effect, fault, nth=1):
+    """A plan that fails the n-th effect whose name begins so."""
+
+    class At(FaultPlan):
+        seen = 0
+
+        def effect(self, name, kind, call):
+            if name.startswith(effect):
+                self.seen += 1
+                if self.seen == nth:
+                    self.plan[self.count + 1] = fault
+            return super().effect(name, kind, call)
+
+    return At({})
+
+
+def before(effect, act):
+    """A plan that does something just before the first effect whose name begins so."""
+
+    class Before(FaultPlan):
+        done = False
+
+        def effect(self, name, kind, call):
+            if name.startswith(effect) and not self.done:
+                self.done = True
+                act()
+            return super().effect(name, kind, call)
+
+    return Before({})
+
+
+def crash_at(effect, nth=1):
+    """A plan that ends the process before an effect."""
+    return fault_at(effect, Fault.CRASH_BEFORE, nth)
+
+
+def names(result):
+    """The steps of a run, by name."""
+    return [str(each.name) for each in result.steps]
+
+
+def living(lab):
+    """Names of all that logs in."""
+    return sorted(name for name, _ in lab.system.living())
