@@ -34,8 +34,8 @@ _LONGEST = 250
 _FIELD = r"[0-9A-Za-z*][0-9A-Za-z*,/-]*"
 _FIVE = re.compile(rf"({_FIELD}) ({_FIELD}) ({_FIELD}) ({_FIELD}) ({_FIELD})")
 _WORDS = frozenset("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC SUN MON TUE WED THU FRI SAT".split())  # noqa: SIM905 - reads better
-_FIRST_YEAR, _YEARS = 2024, 28
-"""After 28 years days of the week fall on the same dates again (but for 2100): what fires at all fires in these."""
+_FIRST_YEAR, _YEARS = 2024, 56
+"""After 28 years days of the week fall on the same dates again (but for 2100): twice that shows every gap whole."""
 _FEW_YEARS = 9
 """Enough where no day of the week is asked for, and to see every kind of change that a zone's clock makes."""
 
@@ -176,7 +176,7 @@ def _month_after(day: date, step: int) -> date:
 
 def _walk(table: CronSim, start: date, step: int) -> Iterator[date]:
     """The days that match, from `start` on, forwards or backwards, for as many years as make sure."""
-    day, end = start, start.toordinal() + step * 366 * 2 * _YEARS
+    day, end = start, start.toordinal() + step * 366 * _YEARS
     while step * day.toordinal() < step * end:
         if day.month not in table.months:
             day = _month_after(day, step)

@@ -39,8 +39,8 @@ from rotator.store import Store
 from rotator.target import Runtime
 
 PR_SET_DUMPABLE = 4
-WATCHDOG = 2.0
-"""Seconds after a call's deadline at which the process ends without asking the interpreter."""
+WATCHDOG, SLACK = 2.0, 3.0
+"""Seconds after a call's deadline at which the process ends without asking the interpreter: WATCHDOG, and up to SLACK more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +57,29 @@ class Job:
 class WorkerSeam(Seam):
     """The real world, with the watchdog behind each deadline."""
 
+    armed_at: float | None = None
+
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
-        """As the seam says; and where no interpreter runs any more, the process ends."""
-        faulthandler.dump_traceback_later(seconds + WATCHDOG, exit=True)
-        try:
-            with super().deadline(seconds):
-                yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+        """As the seam says; and where no interpreter runs any more, the process ends.
+
+        Arming costs a thread, so one arming serves the calls of the next `SLACK` seconds; sleeping disarms.
+        """
+        if self.armed_at is None or self.ticks() - self.armed_at > SLACK:
+            faulthandler.dump_traceback_later(seconds + WATCHDOG + SLACK, exit=True)
+            self.armed_at = self.ticks()
+        with super().deadline(seconds):
+            yield
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long, unwatched."""
+        self.disarm()
+        super().sleep(seconds)
+
+    def disarm(self) -> None:
+        """No call goes on."""
+        faulthandler.cancel_dump_traceback_later()
+        self.armed_at = None
 
 
 class NoLedger(Ledger):
@@ -153,6 +167,7 @@ def execute(job: Job, order: Order, *, seam: Seam | None = None, around: Around 
     from rotator.ledgers.sqlite import open_ledger
 
     seam, state = seam or WorkerSeam(), StateDir(job.config.state)
+    watched = seam if isinstance(seam, WorkerSeam) else None
     if order.dry:
         home = state.free(job.spec.chain)
         order = replace(order, home=home or "", take_over=home is not None)
@@ -167,6 +182,8 @@ def execute(job: Job, order: Order, *, seam: Seam | None = None, around: Around 
         return Run(job.spec, ports(job, order), ledger, order, seam, around).go()
     finally:
         ledger.close()
+        if watched:
+            watched.disarm()
 
 
 def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:

@@ -250,5 +250,6 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         """A refused admin is `Denied`: nothing happened, and trying again will not help."""
         if no.code in (WRONG, NOT_ALLOWED, NO_PRIVILEGE, NO_DATABASE):
             why = meaning(no, login)
-            return Denied(f"the admin {self.admin} was refused: {why.what}", why.fix or "Correct `admin` of the connection", no.code)
+            fix = why.fix if isinstance(why, Unfit) and why.fix else "Correct `admin` of the connection"
+            return Denied(f"the admin {self.admin} was refused: {why.what}", fix, no.code)
         return unreachable(no)

@@ -100,7 +100,7 @@ def _memberships(version: int) -> str:
         give = "format('GRANT %I TO %I WITH ADMIN OPTION;', r, other)"
     else:
         options = "('ADMIN', bool_or(admin_option)), ('INHERIT', bool_or(inherit_option)), ('SET', bool_or(set_option))"
-        given = "format(' WITH INHERIT %s, SET %s', bool_or(inherit_option), bool_or(set_option))"
+        given = "format(' WITH INHERIT %s, SET %s', bool_or(inherit_option)::text, bool_or(set_option)::text)"
         give = "format('GRANT %I TO %I WITH %s TRUE;', r, other, word)"
     return f"""
     SELECT role, key, NULL, give, take, true FROM (
@@ -130,5 +130,6 @@ OWNED = """
 SELECT rolname AS name, count(*) AS objects, min(pg_describe_object(classid, objid, objsubid)) AS one
 FROM pg_shdepend JOIN pg_roles r ON r.oid = refobjid
 WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o' AND rolname IN ($1, $2)
+  AND classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass)
   AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 GROUP BY rolname ORDER BY rolname"""

@@ -122,12 +122,13 @@ def _files(folder: str) -> tuple[list[str], list[Problem], list[Problem]]:
         names = sorted(each.name for each in Path(folder).iterdir() if not each.name.startswith("."))
     except OSError as error:
         return [], [_at_file(folder, f"the schedules cannot be read ({error.strerror}): give their directory with --schedules")], []
+    odd = [_at_file(folder, "a file's name in here has unusual characters: rename it") for name in names if not name.isprintable()]
     folders = [name for name in names if Path(folder, name).is_dir()]
     warnings = [_at_file(str(Path(folder, name)), "directories in here are not read: move the files up") for name in folders]
-    files = [str(Path(folder, name)) for name in names if name.endswith(SUFFIXES) and name not in folders]
+    files = [str(Path(folder, name)) for name in names if name.endswith(SUFFIXES) and name not in folders and name.isprintable()]
     if not files:
         warnings.append(_at_file(folder, "there is no schedule in here: files are named *.yaml"))
-    return files, [], warnings
+    return files, odd, warnings
 
 
 def _read(path: str) -> bytes | Problem:

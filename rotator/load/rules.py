@@ -9,7 +9,6 @@ from rotator.load import shapes
 from rotator.load.draft import Draft, Wrong
 from rotator.model import Proof, Shape
 from rotator.schedule import spoken
-from rotator.spec import PasswordPolicy
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TWO = 2
@@ -141,6 +140,3 @@ def advice(d: Draft) -> Wrong:
 def _first(d: Draft, *keys: str) -> tuple[str, ...]:
     """The first of these that the spec itself says."""
     return next(((key,) for key in keys if key in d.block), (keys[0],))
-
-
-__all__ = ["RULES", "PasswordPolicy", "advice"]

@@ -13,7 +13,7 @@ from rotator.load.draft import Draft, Facts
 from rotator.load.problems import absent
 from rotator.load.rules import RULES, advice
 from rotator.load.yaml import Block
-from rotator.model import Place, Shape
+from rotator.model import Can, Place, Shape
 from rotator.record import Identity
 from rotator.schedule import Cron, Every
 from rotator.spec import Named, PlaceSpec, RotationSpec
@@ -99,6 +99,7 @@ class SpecReader:
         try:
             target = self.reader.target(cls, connection, settings)
             can, names = target.can, tuple(target.principals)
+            _sound(can, target.endpoint, target.admin or "", *names)
             return Facts(
                 type=type, settings=settings, fields=cls.fields, shape=_shape(cls, can.max_live, len(names)), can=can,
                 endpoint=target.endpoint, principals=names, admin=target.admin, lifetime=getattr(target, "lifetime", None),
@@ -185,6 +186,12 @@ class SpecReader:
         other = self.reader.taken(key, self.name, self.source)
         if other is not None:
             self.note(where, f"{text} {other}: two specs would undo each other")
+
+
+def _sound(can: Any, *words: Any) -> None:
+    """Raise `TypeError` where a plugin's properties are not of the types they should be."""
+    if not isinstance(can, Can) or not all(isinstance(each, str) for each in words):
+        raise TypeError
 
 
 def _account(connection: Connection) -> str:

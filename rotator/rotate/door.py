@@ -151,10 +151,10 @@ class Door:
         except PortError as error:
             self.last_error = error
             outcome = Result.UNKNOWN if isinstance(error, Unreachable) else Result.FAILURE
-            self._told(kind, event, begun, outcome, error)
+            self._told(event, begun, outcome, error)
             raise
         if kind is not Kind.WRITE:
-            self._told(kind, event, begun, Result.SUCCESS, None, hold=step is Name.ISSUE)
+            self._told(event, begun, Result.SUCCESS, None)
         return result
 
     def _call(self, effect: str, kind: Kind, call: Callable[[], T], port: Port) -> T:
@@ -171,13 +171,10 @@ class Door:
         port.close()
         raise clean
 
-    def _told(
-        self, kind: Kind, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None, *, hold: bool = False
-    ) -> None:
+    def _told(self, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None) -> None:
+        """The outcome waits for the next flush: that comes before the next effect, and before the next write of the record."""
         took = int((self.seam.ticks() - begun) * 1000)
         self.tell(Phase.OUTCOME, outcome=outcome, duration_ms=took, error=error, **event)
-        if kind is Kind.CHANGE and not hold:
-            self.flush()
 
     def still_ours(self) -> None:
         """Stop where our lease has lapsed by our own clock, suspended time counted."""

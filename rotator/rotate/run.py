@@ -37,7 +37,9 @@ class Run(Humans):
             result = self._go()
             if result.why in LOOKS and not self.claimed and self.moved():
                 result = self.ended("conflict")
-            return result if self.claimed or self.order.dry else self.idle(result)
+            if self.claimed:
+                return self.last_words(result)
+            return result if self.order.dry else self.idle(result)
         finally:
             self.ports.close()
 
@@ -54,6 +56,14 @@ class Run(Humans):
             return self.ended("failed", str(error), code=Exit.HUMAN)
         except PortError as error:
             return self.finish(Stopped(self.failed_why(), str(error)))
+
+    def last_words(self, result: RunResult) -> RunResult:
+        """What a run that could not release has still to tell: outcomes that wait for a write which never came."""
+        try:
+            self.flush()
+        except LedgerFailed as error:
+            return result if result.why == "ledger" else self.ended("ledger", str(error))
+        return result
 
     def moved(self) -> bool:
         """Whether another runner wrote since we read. It decides nothing but what we say: no alarm for what was only a race."""
@@ -227,12 +237,12 @@ class Run(Humans):
         except Conflict:
             store, target = self.ports.store, self.ports.target
             head = self.do(Name.TAKEBACK, "read record", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
+            keep = [each for each in head.known() if each.secret]
             if all(each.name != minted.name for each in head.known()):
                 self.do(
-                    Name.TAKEBACK, "revoke", lambda: target.revoke(minted, []), port=target, tries=3, exempt=True, credential=minted.name
+                    Name.TAKEBACK, "take back", lambda: target.revoke(minted, keep), port=target, tries=3, exempt=True, credential=minted.name
                 )
             raise
-        self.flush()
 
     # ---- the end
 

@@ -82,6 +82,11 @@ class Canary:
         self._needles[label or f"secret {len(self._needles) + 1}"] = {name: encode(value) for name, encode in ENCODINGS.items()}
         return secret
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of all secrets that are remembered."""
+        return tuple(self._needles)
+
     def search(self, data: bytes | str, where: str, depth: int = 2) -> list[Hit]:
         """Every secret in some bytes, once for each encoding in which it is there; compressed members in it are looked through."""
         raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data

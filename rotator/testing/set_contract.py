@@ -1,6 +1,5 @@
 """The laws of a `SetTarget`: in place, alternating, overlapping. See `rotator.testing.target_contract` for how to use them."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -26,7 +25,7 @@ class SetBench(Bench):
         raise NotImplementedError
 
     def meddle(self, _credential: Credential) -> None:
-        """Somebody else gives the credential's user another secret by hand, and unlocks it."""
+        """Somebody else gives the credential's user a secret of his own and unlocks it. Overlapping: beside those it has."""
         self.lacks("meddle")
 
 
@@ -148,10 +147,11 @@ class SetTargetContract(TargetContract):
         target = bench.make_target()
         if self.in_place(target):
             pytest.skip("one user in place: the engine looks")
-        new = self.rotated(bench)
+        overlapping = len(target.principals) == 1
+        new = bench.make_credential() if overlapping else self.rotated(bench)
         bench.meddle(bench.current)
         before = bench.state()
-        calls = [lambda: target.revoke(bench.current, [new])]
+        calls = [lambda: target.apply(new, [bench.current])] if overlapping else [lambda: target.revoke(bench.current, [new])]
         calls += [lambda: target.disable(bench.current, [new])] if target.can.disables else []
         assert [type(raised(call)) for call in calls] == [Foreign] * len(calls)
         assert bench.state() == before

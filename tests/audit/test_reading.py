@@ -150,8 +150,8 @@ def test_it_takes_nothing_and_gives_nothing_once_closed(live, path, make_event):
 
 def test_a_missing_file_is_said_and_not_made(tmp_path):
     with pytest.raises(LedgerFailed, match="not there"):
-        open_readonly(f"sqlite:///{tmp_path}/no.db")
-    assert list(tmp_path.iterdir()) == []
+        open_readonly(f"sqlite:///{tmp_path}/temps/no.db")
+    assert list((tmp_path / "temps").iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all, only a few words, and then some more of them. " * 30])

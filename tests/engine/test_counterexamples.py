@@ -1,12 +1,11 @@
 """Eleven ways in which the first draft of the protocol broke its promise, each named after what must hold."""
 
 import pytest
+from labs import due, fault_at, rotated
 
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, HoldUntil, Undo
-from labs import due, fault_at, rotated
-
 from rotator.testing.faults import Crash, Fault, FaultPlan
 from rotator.testing.lab import Lab, in_memory
 from rotator.testing.pause import Paused

@@ -1,7 +1,8 @@
 """The one door: what a port raises, what a run may do, and what stands in the ledger."""
 
+import itertools
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from labs import due, names, rotated
@@ -181,7 +182,7 @@ def test_where_a_dead_probe_counts_a_good_login_stands_between_two():
     lab.at(20_100)
     lab.run()
     logins = [(each.credential, each.outcome) for each in lab.ledger.events if each.effect == "login" and each.step == "CHECK"]
-    assert not any(a[1] is b[1] is Result.FAILURE for a, b in zip(logins, logins[1:], strict=False))
+    assert not any(a[1] is b[1] is Result.FAILURE for a, b in itertools.pairwise(logins))
 
 
 def test_where_a_dead_secret_must_never_be_tried_it_is_not():

@@ -7,7 +7,7 @@ import pytest
 from labs import before, crash_at, due, fault_at, living, names, rotated
 
 from rotator.errors import Exit
-from rotator.record import Identity, Lease
+from rotator.record import Identity
 from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Undo
 from rotator.spec import ReloadSpec
 from rotator.testing.faults import Fault, FaultPlan

@@ -7,15 +7,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-import corpus
-from kit import write_config, write_plugins
+import load_corpus as corpus
+from load_kit import write_config
 
 from rotator.load import Invalid, load
-
-
-@pytest.fixture(scope="module")
-def plugin_dir(tmp_path_factory):
-    return write_plugins(tmp_path_factory.mktemp("drop-in"))
 
 
 def written(case, folder):

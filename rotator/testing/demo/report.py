@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TextIO
 
 
@@ -16,8 +17,9 @@ class Report:
     def _line(self, line: str) -> None:
         self.text += f"{line}\n"
         encoding = self._stream.encoding or "ascii"
-        self._stream.write(f"{line}\n".encode(encoding, "replace").decode(encoding))
-        self._stream.flush()
+        with suppress(BrokenPipeError):  # the onlooker went away: what was begun is still cleaned up
+            self._stream.write(f"{line}\n".encode(encoding, "replace").decode(encoding))
+            self._stream.flush()
 
     def act(self, title: str) -> None:
         """A new chapter."""

@@ -25,7 +25,7 @@ _numbers = itertools.count()
 
 
 class MotoBench(IssueBench):
-    driver = "boto3"
+    driver, timeout = "boto3", 1.0
 
     def __init__(self, moto: MotoServer, relay: Relay) -> None:
         self.moto, self.relay, number = moto, relay, next(_numbers)

@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 
 class HubBench(IssueBench):
-    driver = "httpx"
+    driver, timeout = "httpx", 1.0
 
     def __init__(self, hub: HubServer, relay: Relay) -> None:
         self.hub, self.relay, self.user = hub, relay, f"app-{next(_numbers)}"

@@ -100,7 +100,8 @@ def test_an_answer_that_settles_nothing_is_unreachable_for_every_call(server: Ra
         text = reachable_text(problem.value)
         assert ADMIN not in text, name
         assert TOKEN not in text, name
-        assert len(server.requests) <= 1, f"{name} was repeated or redirected"
+        sent = [(each.method, each.path) for each in server.requests]
+        assert len(sent) == len(set(sent)) <= (2 if name == "check" else 1), f"{name} was repeated or redirected"
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -49,7 +49,7 @@ class PostgresBench(SetBench):
             server.query(f"CREATE DATABASE {self.dbname}")
         server.create_user(self.admin, Secret(ADMIN_PASSWORD), "LOGIN SUPERUSER" if admin_is == "superuser" else "LOGIN CREATEROLE")
         server.create_user(self.weak, Secret(ADMIN_PASSWORD))
-        self.current = Credential(name=self.a, secret=Secret("the first ü ' % \\ \"one\""))
+        self.current = Credential(name=self.a, secret=Secret('the first ü \' % \\ "one"'))
         server.create_user(self.a, self.current.secret)
         server.create_user(self.b, None, "NOLOGIN")
         if admin_is != "superuser":

@@ -22,7 +22,9 @@ def test_a_comment_that_a_human_wrote_stays(make_bench):
     assert comment(bench, bench.a) == "orders, ask O'Hara [rotator fence 12]"
 
 
-@pytest.mark.parametrize("before", [None, "", "words", "words [rotator fence 3]", "[rotator fence 3] words", "two\nlines [rotator fence 3]"])
+@pytest.mark.parametrize(
+    "before", [None, "", "words", "words [rotator fence 3]", "[rotator fence 3] words", "two\nlines [rotator fence 3]"]
+)
 def test_a_fence_is_found_again_in_any_comment(before):
     assert fence_in(with_fence(before, 17)) == 17
     assert with_fence(with_fence(before, 17), 18) == with_fence(before, 18)

@@ -50,7 +50,7 @@ def host_rules(server, first, *, alone=False):
 class TestRejected:
     @pytest.fixture
     def bench(self, make_bench, server):
-        return make_bench(server, own_database=True)
+        return make_bench(server)
 
     def test_a_wrong_password(self, bench):
         assert verdict(bench, Credential(name=bench.a, secret=Secret("wrong"))) == (Rejected, "28P01")
@@ -76,9 +76,10 @@ class TestRejected:
 class TestUnfit:
     @pytest.fixture
     def bench(self, make_bench, server):
-        return make_bench(server, own_database=True)
+        return make_bench(server)
 
-    def test_a_role_that_may_not_connect_to_the_database_is_alive(self, bench):
+    def test_a_role_that_may_not_connect_to_the_database_is_alive(self, make_bench, server):
+        bench = make_bench(server, own_database=True)
         bench.server.query(f"REVOKE CONNECT ON DATABASE {bench.dbname} FROM PUBLIC")
         assert verdict(bench) == (Unfit, "42501")
         error = raised(lambda: bench.make_target().confirm_dead(bench.current))
@@ -199,7 +200,7 @@ class TestWithoutTheCodes:
     @pytest.fixture
     def bench(self, make_bench, monkeypatch):
         monkeypatch.setattr(verbosity, "_library", lambda: None)
-        return make_bench(own_database=True)
+        return make_bench()
 
     def test_a_wrong_password_is_still_rejected(self, bench):
         assert verdict(bench, Credential(name=bench.a, secret=Secret("wrong"))) == (Rejected, "28P01")
@@ -222,9 +223,10 @@ class TestWithoutTheCodes:
 
 
 def test_only_the_one_libpq_of_the_driver_is_ever_called():
-    one = "7f00-7f01 r--p 0000 00:00 1    /x/psycopg_binary.libs/libpq-e9.so.5.18\n7f02-7f03 r-xp 0000 00:00 1 /x/psycopg_binary.libs/libpq-e9.so.5.18\n"
+    library = "/x/psycopg_binary.libs/libpq-e9.so.5.18"
+    one = f"7f00-7f01 r--p 0000 00:00 1    {library}\n7f02-7f03 r-xp 0000 00:00 1 {library}\n"
     other = "7f04-7f05 r--p 0000 00:00 2 /usr/lib/libpq.so.5\n7f06-7f07 rw-p 0000 00:00 0 \n7f06-7f07 rw-p 0000 00:00 0 [heap]\n"
-    assert verbosity.loaded_libpq(one) == ["/x/psycopg_binary.libs/libpq-e9.so.5.18"]
+    assert verbosity.loaded_libpq(one) == [library]
     assert len(verbosity.loaded_libpq(one + other)) == 2
 
 

@@ -58,7 +58,13 @@ def test_a_name_that_the_server_would_not_keep_is_refused(name):
 
 
 def test_either_one_user_or_two_different_ones():
-    for users in ({}, {"username": "a", "usernames": ["a", "b"]}, {"usernames": ["a", "a"]}, {"usernames": ["a"]}, {"usernames": ["a", "b", "c"]}):
+    for users in (
+        {},
+        {"username": "a", "usernames": ["a", "b"]},
+        {"usernames": ["a", "a"]},
+        {"usernames": ["a"]},
+        {"usernames": ["a", "b", "c"]},
+    ):
         with pytest.raises(ValidationError):
             PostgresUserSettings.model_validate({"dbname": "orders", **users})
 

@@ -31,7 +31,7 @@ def test_the_right_ca_lets_consumers_and_the_admin_in_encrypted(encrypted, host)
     assert good.verify(encrypted.current) == encrypted.a
     good.check([encrypted.current])
     seen = encrypted.server.query(f"SELECT ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE usename = '{encrypted.admin}'")
-    assert seen == [(True,)]
+    assert set(seen) == {(True,)}
     good.close()
 
 
@@ -43,10 +43,10 @@ def test_a_wrong_ca_is_refused(encrypted, tmp_path):
 
 
 def test_the_cas_of_the_system_do_not_know_a_ca_of_our_own(encrypted):
+    settings = encrypted.connection().model_dump(exclude={"tls"})
+    unlucky = encrypted.make_target(connection=type(encrypted.connection()).model_validate(settings))
     with pytest.raises(Unreachable, match="certificate"):
-        bench = encrypted
-        connection = bench.connection().model_validate({**bench.connection().model_dump(exclude={"tls"})})
-        bench.make_target(connection=connection).verify(bench.current)
+        unlucky.verify(encrypted.current)
 
 
 def test_a_certificate_for_another_name_is_refused(encrypted):

@@ -12,6 +12,7 @@ toy_two = toy_plugins:Two
 toy_issue = toy_plugins:Issue
 toy_single = toy_plugins:Single
 toy_swap = toy_plugins:Swap
+toy_careless = toy_plugins:Careless
 toy_leaky = toy_plugins:Leaky
 toy_ref = toy_plugins:WithRef
 toy_broken = toy_broken:Anything
@@ -37,7 +38,7 @@ toy_paths = toy_plugins:PathPlace
 toy_attested = toy_plugins:AttestedPlace
 """
 
-PLUGINS = '''
+PLUGINS = """
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -176,6 +177,12 @@ class Pasted(Settings):
         raise ValueError(f"{value} is not good")
 
 
+class Careless(Issue):
+    @property
+    def principals(self):
+        return (None,)
+
+
 class Leaky(Issue):
     settings = Account
 
@@ -246,7 +253,7 @@ class ToyStore(Store):
 class SlowStore(ToyStore):
     limits = Limits(writes_per_day=10)
     staleness = 60.0
-'''
+"""
 
 OWNER = """
 version: 1

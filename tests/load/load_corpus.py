@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a configuration of one spec reads best on one line
 """Bad configurations. `#!` at the end of a line marks where the problem must be reported; without one it is line 1.
 
 `C4N4RY...` are values that nobody may repeat.
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kit import OWNER, TEAM
+from load_kit import OWNER, TEAM
 
 CANARY = "C4N4RY-hunter2-zebra"
 
@@ -87,7 +88,7 @@ YAML = [
     raw("a duplicate spec", b"version: 1\nrotations:\n  one: {owner: x}\n  one: {owner: x} #!\n", "twice"),
     raw("a list as a key", b"version: 1\n? [a, b] #!\n: 1\n", "plain word"),
     raw("a mapping as a key", b"version: 1\n? {a: b} #!\n: {c: d}\n", "plain word"),
-    raw("no key", b"version: 1\n\"\": 1 #!\n", "no key"),
+    raw("no key", b'version: 1\n"": 1 #!\n', "no key"),
     raw("no value", b"version: 1\nrotations: #!\n", "no value"),
     raw("no value in a list", b"version: 1\nrotations: {one: {publish: [,]}} #!\n", ""),
     raw("a tab", b"version: 1\nrotations:\n\tone: {} #!\n", "tab"),
@@ -112,7 +113,12 @@ TOP = [
     owner("an unknown key", "audit:\n", "audits: {} #!\naudit:\n", "did you mean `audit`?"),
     owner("connections in the singular", "limits:", "connection: {} #!\nlimits:", "did you mean `connections`?"),
     owner("a secret at the top", "limits:", f"password: {CANARY} #!\nlimits:", "a secret never stands here"),
-    owner("a list of policies", "policies:\n  usual: {max_age: 90d, max_grace: 7d, every: 30d, grace: 24h, soak: 0s, password: {length: 40}}\n  loose: {every: 30d}", "policies: [] #!", "mapping"),
+    owner(
+        "a list of policies",
+        "policies:\n  usual: {max_age: 90d, max_grace: 7d, every: 30d, grace: 24h, soak: 0s, password: {length: 40}}\n  loose: {every: 30d}",
+        "policies: [] #!",
+        "mapping",
+    ),
     owner("too many runs", "runs: 3", "runs: 1000", "less than or equal to 256"),
     owner("no runs", "{runs: 3, per_connection: 1}", "{runs: 0} #!", "greater than or equal to 1"),
     owner("runs in words", "{runs: 3, per_connection: 1}", f"{{runs: {CANARY}}} #!", "whole number"),
@@ -127,13 +133,25 @@ TOP = [
 ENTRIES = [
     owner("a connection without type", "    type: toy\n    host: db.internal", "    host: db.internal", "required"),
     owner("an unknown connection type", "type: toy\n    host: db", "type: toi #!\n    host: db", "did you mean `toy`?"),
-    owner("a connection type of which the plugin is broken", "type: toy\n    host: db", "type: toy_broken #!\n    host: db", "RuntimeError"),
+    owner(
+        "a connection type of which the plugin is broken", "type: toy\n    host: db", "type: toy_broken #!\n    host: db", "RuntimeError"
+    ),
     owner("a type that is a list", "type: toy\n    host: db", "type: [toy] #!\n    host: db", "plain text"),
-    owner("a connection that is a word", "  strict:\n    type: toy\n    host: strict.internal\n    admin: {username: rotator, password: {file: secrets/admin}}\n    allow: {schedules: [\"orders.yaml\"], principals: [\"orders_*\"], stores: [\"local:orders/**\"]}", f"  strict: {CANARY} #!", "mapping"),
+    owner(
+        "a connection that is a word",
+        '  strict:\n    type: toy\n    host: strict.internal\n    admin: {username: rotator, password: {file: secrets/admin}}\n    allow: {schedules: ["orders.yaml"], principals: ["orders_*"], stores: ["local:orders/**"]}',
+        f"  strict: {CANARY} #!",
+        "mapping",
+    ),
     owner("a misspelt host", "host: db.internal", "hots: db.internal #!", "did you mean `host`?"),
     owner("a port in words", "host: db.internal", f"host: db.internal\n    port: {CANARY} #!", "whole number"),
     owner("a switch in words", "host: db.internal", f"host: db.internal\n    tls: {CANARY} #!", "`true` or `false`"),
-    owner("a password written out", "{username: rotator, password: {env: TOY_ADMIN}}", f"{{username: rotator, password: {CANARY}}} #!", "a secret is a reference"),
+    owner(
+        "a password written out",
+        "{username: rotator, password: {env: TOY_ADMIN}}",
+        f"{{username: rotator, password: {CANARY}}} #!",
+        "a secret is a reference",
+    ),
     owner("a password as a value", "{env: TOY_ADMIN}}", f"{{value: {CANARY}}}}} #!", "a secret is a reference"),
     owner("a password as a list", "{env: TOY_ADMIN}}", f"[{CANARY}]}} #!", "a secret is a reference"),
     owner("a misspelt reference", "{env: TOY_ADMIN}}", "{evn: TOY_ADMIN}} #!", "a secret is a reference"),
@@ -143,20 +161,72 @@ ENTRIES = [
     owner("a reference to an empty file", "{env: TOY_ADMIN}}", '{file: ""}} #!', "the path of a file"),
     owner("a reference to no store", "{env: TOY_ADMIN}}", "{store: lokal, path: a, field: f}} #!", "did you mean `local`?"),
     owner("a reference that climbs", "{env: TOY_ADMIN}}", "{store: local, path: ../a, field: f}} #!", "no path in a store"),
-    owner("a store that needs itself", "{type: toy, path: var/store}", "{type: toy, path: var/store, key: {store: local, path: a, field: f}} #!", "stands in itself"),
-    owner("stores that need each other", "  local: {type: toy, path: var/store}\n  slow: {type: toy_slow, path: var/slow}", "  local: {type: toy, path: var/store, key: {store: slow, path: a, field: f}} #!\n  slow: {type: toy_slow, path: var/slow, key: {store: local, path: a, field: f}}", "stands in itself"),
-    owner("http towards another host", "host: db.internal", "host: db.internal\n    url: http://C4N4RY-hunter2-zebra.internal/ #!", "only towards loopback"),
-    owner("a user in a URL", "host: db.internal", "host: db.internal\n    url: https://u:C4N4RY-hunter2-zebra@x/ #!", "no user and no password"),
+    owner(
+        "a store that needs itself",
+        "{type: toy, path: var/store}",
+        "{type: toy, path: var/store, key: {store: local, path: a, field: f}} #!",
+        "stands in itself",
+    ),
+    owner(
+        "stores that need each other",
+        "  local: {type: toy, path: var/store}\n  slow: {type: toy_slow, path: var/slow}",
+        "  local: {type: toy, path: var/store, key: {store: slow, path: a, field: f}} #!\n  slow: {type: toy_slow, path: var/slow, key: {store: local, path: a, field: f}}",
+        "stands in itself",
+    ),
+    owner(
+        "http towards another host",
+        "host: db.internal",
+        "host: db.internal\n    url: http://C4N4RY-hunter2-zebra.internal/ #!",
+        "only towards loopback",
+    ),
+    owner(
+        "a user in a URL",
+        "host: db.internal",
+        "host: db.internal\n    url: https://u:C4N4RY-hunter2-zebra@x/ #!",
+        "no user and no password",
+    ),
     owner("an empty path of a file", "host: db.internal", 'host: db.internal\n    ca: "" #!', "give the path"),
     owner("an odd name of a connection", "  strict:\n", f'  "Strict {CANARY}": #!\n', "a name has"),
-    owner("an empty allow list", "{schedules: [\"*\"], principals: [\"*\"], stores: [\"local:**\", \"slow:**\"]}", "{schedules: []} #!", "must not be empty"),
-    owner("a misspelt allow", "{schedules: [\"*\"], principals: [\"*\"], stores: [\"local:**\", \"slow:**\"]}", "{schedule: [x]} #!", "did you mean `schedules`?"),
-    owner("allow in one word", "allow: {schedules: [\"*\"], principals: [\"*\"], stores: [\"local:**\", \"slow:**\"]}", "allow: everybody #!", "mapping"),
-    owner("principals allowed at a destination", "path: out/env, allow: {schedules: [\"*\"]}}", "path: out/env, allow: {principals: [x]}} #!", "nothing reads `principals`"),
-    owner("an unknown store type", "{type: toy_slow, path: var/slow}", "{type: vault9, path: var/slow} #!", "no plugin for this store type"),
-    owner("an unknown destination type", "{type: toy_attested, path: out/ci", "{type: jenkins, path: out/ci", "no plugin for this destination type"),
+    owner(
+        "an empty allow list",
+        '{schedules: ["*"], principals: ["*"], stores: ["local:**", "slow:**"]}',
+        "{schedules: []} #!",
+        "must not be empty",
+    ),
+    owner(
+        "a misspelt allow",
+        '{schedules: ["*"], principals: ["*"], stores: ["local:**", "slow:**"]}',
+        "{schedule: [x]} #!",
+        "did you mean `schedules`?",
+    ),
+    owner(
+        "allow in one word",
+        'allow: {schedules: ["*"], principals: ["*"], stores: ["local:**", "slow:**"]}',
+        "allow: everybody #!",
+        "mapping",
+    ),
+    owner(
+        "principals allowed at a destination",
+        'path: out/env, allow: {schedules: ["*"]}}',
+        "path: out/env, allow: {principals: [x]}} #!",
+        "nothing reads `principals`",
+    ),
+    owner(
+        "an unknown store type", "{type: toy_slow, path: var/slow}", "{type: vault9, path: var/slow} #!", "no plugin for this store type"
+    ),
+    owner(
+        "an unknown destination type",
+        "{type: toy_attested, path: out/ci",
+        "{type: jenkins, path: out/ci",
+        "no plugin for this destination type",
+    ),
     owner("one store twice", "{type: toy_slow, path: var/slow}", "{type: toy, path: var/store} #!", "the same place as `local`"),
-    owner("one destination twice", "  second: {type: toy_paths, path: out/second,", "  second: {type: toy, path: out/env,", "the same place as `env`"),
+    owner(
+        "one destination twice",
+        "  second: {type: toy_paths, path: out/second,",
+        "  second: {type: toy, path: out/env,",
+        "the same place as `env`",
+    ),
     owner("a store and a destination of one name", "  ci: {type: toy_attested", "  local: {type: toy_attested", "a store has this name"),
     owner("a policy that nothing reads", "{every: 30d}", "{evry: 30d} #!", "did you mean `every`?"),
     owner("a policy without a unit", "{every: 30d}", "{every: 30} #!", "a number and a unit"),
@@ -181,7 +251,12 @@ TEAMS = [
     team("rotations as a list", TEAM[TEAM.index("rotations:") :], "rotations: [] #!\n", "mapping"),
     team("defaults as a word", "{owner: team, policy: usual, store: {name: local}}", "none #!", "mapping"),
     team("a default that nothing reads", "{owner: team, ", "{owners: team, ", "did you mean `owner`?"),
-    team("a default policy that is not there", "policy: usual, store: {name: local}}", "policy: usuel, store: {name: local}} #!", "did you mean `usual`?"),
+    team(
+        "a default policy that is not there",
+        "policy: usual, store: {name: local}}",
+        "policy: usuel, store: {name: local}} #!",
+        "did you mean `usual`?",
+    ),
     team("a default path", "{name: local}}", "{name: local, path: x}} #!", "nothing reads `path`"),
     team("a default store that is not there", "store: {name: local}}", "store: {name: lokal}} #!", "did you mean `local`?"),
     team("an odd name", "  in-place:\n", f'  "In Place {CANARY}": #!\n', "a name has"),
@@ -194,7 +269,12 @@ TEAMS = [
     team("one user twice", "usernames: [app_a, app_b]} ".strip(), "usernames: [app_a, app_a]} #!", "must be different"),
     team("another spec's principal", "username: solo}", "username: app_b} #!", "is rotated by `alternating`"),
     team("another spec's path", "{path: orders/solo}", "{path: orders/db} #!", "belongs to `alternating`"),
-    team("another spec's key", "    grace: 0s", "    grace: 0s\n    publish: [{destination: env, keys: {API_TOKEN: password}}]", "is written by `in-place`"),
+    team(
+        "another spec's key",
+        "    grace: 0s",
+        "    grace: 0s\n    publish: [{destination: env, keys: {API_TOKEN: password}}]",
+        "is written by `in-place`",
+    ),
     team("a grace beyond the policy", "grace: 7d", "grace: 8d #!", "write at most 7d"),
     team("more than the policy's age", "{every: 30d}", "{every: 90d} #!", "more than the policy's max_age, 90d"),
     team("a cron beyond the policy's age", 'cron: "0 3 1 * *"', 'cron: "0 3 1 */4 *"', "more than the policy's max_age"),
@@ -247,6 +327,7 @@ SPECS = [
     spec("a plugin that is not done", PATH + WHEN + "    target: {type: toy_abstract, connection: sys} #!\n", "`apply` is missing"),
     spec("a connection of another type", PATH + WHEN + "    target: {type: toy_other, connection: sys, username: u} #!\n", "needs a connection of type `toy_other`"),
     spec("a plugin that repeats", PATH + WHEN + f"    target: {{type: toy_leaky, connection: sys, principal: {CANARY}}} #!\n", "not accepted here"),
+    spec("a plugin that says nonsense", PATH + WHEN + "    target: {type: toy_careless, connection: sys, principal: p} #!\n", "TypeError"),
     spec("a plugin that raises", PATH + WHEN + "    target: {type: toy_leaky, connection: sys, principal: boom} #!\n", "RuntimeError"),
     spec("a secret reference of a team's", PATH + WHEN + "    target: {type: toy_ref, connection: sys, principal: p, token: {env: X}} #!\n", "refers to no secret"),
     spec("a number in words", PATH + WHEN + f"    target: {{type: toy_one, connection: sys, username: u, limit: {CANARY}}} #!\n", "whole number"),

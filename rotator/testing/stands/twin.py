@@ -1,0 +1,87 @@
+"""The overlapping twin in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.request import ProxyHandler, build_opener
+
+from rotator.model import Credential, Secret
+from rotator.testing.stands import twin_target
+from rotator.testing.stands.base import Stand, Yaml
+from rotator.testing.stands.web import calls
+
+_ENTRY_POINTS = "[rotator.targets]\ntwin = twin_target:TwinUser\n[rotator.connections]\ntwin = twin_target:TwinAddress\n"
+
+
+class Overlapping(Stand):
+    """One user, two secrets that work at once."""
+
+    shape = "overlapping twin"
+    fields = ("username", "password")
+    mutating = "apply, revoke"
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._port = 0
+        self._open = build_opener(ProxyHandler({})).open
+        self._folder = tempfile.TemporaryDirectory(prefix="twin-")
+
+    def __enter__(self) -> Self:
+        self.drop_in = Path(self._folder.name)
+        shutil.copyfile(str(twin_target.__file__), self.drop_in / "twin_target.py")
+        (self.drop_in / "entry_points.txt").write_text(_ENTRY_POINTS)
+        command = [sys.executable, "-m", "rotator.testing.stands.twin_server"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.communicate(timeout=10)
+        self._folder.cleanup()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def admin(self) -> Secret:
+        return Secret("the-twin-asks-for-none")
+
+    def connection(self, port: int) -> Yaml:
+        return {"type": "twin", "port": port}
+
+    def target(self, one: str) -> Yaml:
+        return {"type": "twin", "username": one}
+
+    def begin(self, one: str) -> Credential:
+        secret = f"first-{secrets.token_hex(20)}"
+        self._ask(one, "begin", secret=secret)
+        return Credential(name=one, secret=Secret(secret))
+
+    def works(self, credential: Credential) -> bool:
+        return self.mark(credential) in self.living(credential.name)
+
+    def living(self, one: str) -> set[str]:
+        return {f"{name} {secret}" for name, secret in self._ask(one, "living")}
+
+    def mark(self, credential: Credential) -> str:
+        assert credential.secret is not None
+        return f"{credential.name} {credential.secret.reveal()}"
+
+    def changes(self, sent: bytes) -> list[str]:
+        return [each.path for each in calls(sent) if each.path.rpartition("/")[2] not in ("check", "verify")]
+
+    def _ask(self, one: str, method: str, **given: str) -> Any:
+        with self._open(f"http://127.0.0.1:{self._port}/{one}/{method}", json.dumps(given).encode(), timeout=10) as answer:
+            return json.loads(answer.read())["result"]

@@ -1,0 +1,210 @@
+"""A world: one spec on a stand, with its files in a folder of its own, its command line, and the truth about it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rotator.cli.runs import make_job
+from rotator.errors import Exit
+from rotator.load import Loaded, load
+from rotator.model import Credential, Secret
+from rotator.record import Record
+from rotator.rotate import Adopt, RunResult
+from rotator.runner import Runner, preload, result_of
+from rotator.spec import RotationSpec
+from rotator.stores.file import FileStore, prepare
+from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml
+from rotator.worker import Job, ports, work
+
+NAME = "it"
+STORE_PATH = "team/it"
+ENV_KEYS = ("SERVICE_USER", "SERVICE_PASSWORD")
+ROTATOR = (str(Path(sys.executable).with_name("rotator")),)
+"""The command line as it is installed beside this Python."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its result on stdout, where `--json` was given."""
+        return json.loads(self.out)
+
+    @property
+    def first(self) -> Any:
+        """The result of the only spec."""
+        return self.json["results"][0]
+
+
+class World:
+    """`port`: where a proxy stands before the server; None: none does. Further `spec` keys replace those of the schedule."""
+
+    def __init__(self, stand: Stand, folder: Path, one: str, *, port: int | None = None, limits: Yaml | None = None, **spec: Any) -> None:
+        self.stand, self.folder, self.one = stand, folder, one
+        self.port = port or stand.port
+        self.limits = limits or {"call_timeout": "2s"}
+        self.spec_yaml: Yaml = {
+            "owner": "team",
+            "target": {**stand.target(one), "connection": "system"},
+            "store": {"name": "local", "path": STORE_PATH},
+            "when": {"every": "30d"},
+            "grace": stand.grace,
+            "soak": stand.soak,
+            "publish": [{"destination": "env", "keys": dict(zip(ENV_KEYS, stand.fields, strict=True))}],
+        } | spec
+        self.first = stand.begin(one)
+        self.make()
+
+    # ---- files
+
+    @property
+    def plugins(self) -> list[str]:
+        """The drop-in directory of this stand's plugin, where it has one."""
+        return [str(self.stand.drop_in)] if self.stand.drop_in else []
+
+    @property
+    def env_file(self) -> Path:
+        """What consumers of the destination read."""
+        return self.folder / "env"
+
+    def make(self) -> None:
+        """Write all files."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / "var").mkdir(mode=0o700)
+        prepare(str(self.folder / "var/store"))
+        write_private(self.folder / ADMIN_FILE, self.stand.admin.reveal())
+        write_private(self.folder / "var/store.key", base64.b64encode(os.urandom(32)).decode())
+        owner = {
+            "version": 1,
+            "environment": "test",
+            "connections": {"system": self.stand.connection(self.port)},
+            "stores": {"local": {"type": "file", "path": "var/store", "key": {"file": "var/store.key"}}},
+            "destinations": {"env": {"type": "env_file", "path": "env", "quote": "shell"}},
+            "audit": {"ledger": "sqlite:///var/ledger.db", "required": ["ledger"]},
+            "limits": self.limits,
+        }
+        write_private(self.folder / "rotator.yaml", yaml.safe_dump(owner))
+        (self.folder / "schedules").mkdir()
+        self.write_schedule()
+    def write_schedule(self, **changes: Any) -> None:
+        """Write the schedule anew, with some keys of the spec replaced."""
+        self.spec_yaml |= changes
+        write_private(self.folder / "schedules/team.yaml", yaml.safe_dump({"version": 1, "rotations": {NAME: self.spec_yaml}}))
+
+    def fingerprint(self) -> dict[str, str]:
+        """Every file of this world and a hash of its bytes."""
+        return {str(each.relative_to(self.folder)): _hash(each) for each in sorted(self.folder.rglob("*")) if each.is_file()}
+
+    # ---- the command line
+
+    def command(self, *arguments: str, entry: Sequence[str] = ROTATOR) -> list[str]:
+        """The whole command line."""
+        drop_ins = [part for each in self.plugins for part in ("--plugin-dir", each)]
+        return [*entry, "--config", str(self.folder / "rotator.yaml"), *drop_ins, *arguments]
+
+    def rotator(self, *arguments: str, text: str | None = None, entry: Sequence[str] = ROTATOR) -> Answer:
+        """Run a command to its end."""
+        command = self.command(*arguments, entry=entry)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    # ---- within this process
+
+    def loaded(self) -> Loaded:
+        """The configuration."""
+        return load(self.folder / "rotator.yaml", plugin_dirs=self.plugins)
+
+    @property
+    def spec(self) -> RotationSpec:
+        """The only one."""
+        return self.loaded().specs[0]
+
+    def job(self, **order: Any) -> Job:
+        """A job for the worker; `order` as `rotator.rotate.Order` has it."""
+        loaded = self.loaded()
+        return make_job(loaded, loaded.specs[0], **({"named": True} | order))
+
+    def run(self, worker: Callable[..., RunResult] = work, **order: Any) -> RunResult:
+        """One run in a process of its own, without the command line's start."""
+        runs, job = runner(), self.job(**order)
+        runs.worker = worker
+        return result_of(job, runs.start(job))
+
+    def adopt(self) -> None:
+        """Take over what the human made. It goes to the run by a pipe, as the command line sends it."""
+        assert self.first.secret is not None
+        runs, job = runner(), self.job(command=Adopt())
+        reader, writer = runs.context.Pipe(duplex=False)
+        runs.worker = work
+        future = runs.start(job, reader)
+        reader.close()
+        writer.send(dict(zip(self.stand.fields, (self.first.name, self.first.secret.reveal()), strict=True)))
+        writer.close()
+        result = result_of(job, future)
+        assert result.exit is Exit.DONE, result
+
+    # ---- the truth
+
+    def store(self) -> FileStore:
+        """The store, opened anew."""
+        job = self.job()
+        store = ports(job, job.order).store
+        assert isinstance(store, FileStore)
+        return store
+
+    def record(self) -> Record:
+        """The record as it stands."""
+        return self.store().read(STORE_PATH)
+
+    def shown(self) -> dict[str, Credential | None]:
+        """What consumers of each place hold."""
+        job = self.job()
+        local = ports(job, job.order).store.published(job.spec.places[0].place)
+        name, secret = self.stand.fields
+        return {
+            "local": Credential(name=local[name].reveal(), secret=local[secret]) if local else None,
+            "env": self._in_env_file(),
+        }
+
+    def _in_env_file(self) -> Credential | None:
+        if not self.env_file.exists():
+            return None
+        found = dict(shlex.split(line)[0].split("=", 1) for line in self.env_file.read_text().splitlines())
+        return Credential(name=found[ENV_KEYS[0]], secret=Secret(found[ENV_KEYS[1]]))
+
+
+@cache
+def runner() -> Runner:
+    """Starts runs as the command line does, each in a process of its own from one preloaded forkserver."""
+    libraries = preload(["postgres", "aws_iam_key", "http_token"])
+    tests = [each for each in ("pytest",) if each in sys.modules]  # a child imports our main module again
+    return Runner(runs=1, per_connection=1, libraries=[*libraries, *tests, "rotator.testing.kill.worker"])
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else may read."""
+    path.touch(0o600)
+    path.write_text(text)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+
+from rotator.cli import render
+
+
+def test_a_table_for_a_pipe_is_as_wide_as_it_needs_to_be(capsys):
+    render.table(["NAME", "STATE"], [["orders-db", "x" * 300], ["b", None]])
+    lines = capsys.readouterr().out.splitlines()
+    assert "x" * 300 in lines[2]
+    assert lines[0].split() == ["NAME", "STATE"]
+
+
+def test_what_stands_in_a_table_is_text_and_no_markup(capsys):
+    render.table(["NAME"], [["[bold]x[/bold] :smile:"], ["a\x1b[2Jb\u202ec\n"]])
+    out = capsys.readouterr().out
+    assert "[bold]x[/bold] :smile:" in out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "a?[2Jb?c" in out
+
+
+def test_a_result_is_a_table_or_json(capsys):
+    rows = [{"name": "a", "next_run": 1}]
+    render.result(["name", "next_run"], rows, json=True)
+    assert json.loads(capsys.readouterr().out) == rows
+    render.result(["name", "next_run"], rows, json=False)
+    assert "NEXT RUN" in capsys.readouterr().out
+
+
+def test_a_line_moves_no_cursor(capsys):
+    render.line("a\x1bb")
+    assert capsys.readouterr().out == "a?b\n"

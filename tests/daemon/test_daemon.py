@@ -1,0 +1,133 @@
+"""The daemon as an operator runs it: a process of its own, a real PostgreSQL, signals and systemd's socket."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rotator.daemon import WakeIndex, spread
+from rotator.model import Secret
+from rotator.testing.bench.site import Site
+
+ROTATOR = [sys.executable, "-c", "import sys; from rotator.cli import main; sys.exit(main())"]
+PATIENCE = 40
+
+
+@pytest.fixture
+def site():
+    with Site(users=2) as made:
+        schedule = made.folder / "schedules/bench.yaml"
+        schedule.write_text(schedule.read_text().replace("every: 30d", "every: 2s"))
+        for user in made.users:
+            given = json.dumps({"username": user, "password": made.passwords[user].reveal()})
+            subprocess.run([*ROTATOR, "adopt", user, "--from", "-"], cwd=made.folder, input=given, text=True, check=True, capture_output=True)
+        yield made
+
+
+class Listener(socket.socket):
+    path: str
+
+
+@pytest.fixture
+def listener(tmp_path):
+    with Listener(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.path = str(tmp_path / "notify")
+        made.bind(made.path)
+        made.settimeout(PATIENCE)
+        yield made
+
+
+@pytest.fixture
+def daemon(site, listener, tmp_path):
+    log = (tmp_path / "log").open("w+")
+    process = subprocess.Popen([*ROTATOR, "daemon"], cwd=site.folder, env=os.environ | {"NOTIFY_SOCKET": listener.path}, stderr=log, stdout=log)
+    wait_for(listener, "READY=1")
+    process.log = Path(log.name)
+    yield process
+    process.kill()
+    process.wait()
+    log.close()
+
+
+def wait_for(listener, word):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if word in listener.recv(4096).decode():
+            return
+    raise AssertionError(f"the daemon never said {word}")
+
+
+def current(site, user):
+    shown = subprocess.run([*ROTATOR, "get", user, "--field", "password"], cwd=site.folder, text=True, check=True, capture_output=True)
+    return shown.stdout.strip()
+
+
+def until(condition):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.2)
+    raise AssertionError("it did not come")
+
+
+def test_it_rotates_by_the_clock_reloads_what_is_valid_and_finishes_its_steps_when_told_to_end(site, daemon, listener):
+    first, second = site.users
+    seen = {current(site, first)}
+    until(lambda: seen.add(current(site, first)) or len(seen) > 2)
+
+    healthy = subprocess.run([*ROTATOR, "daemon", "--healthy"], cwd=site.folder, check=False)
+    other = subprocess.run([*ROTATOR, "daemon"], cwd=site.folder, check=False, capture_output=True, text=True)
+    assert (healthy.returncode, other.returncode) == (0, 5)
+    assert "another daemon" in other.stderr
+
+    schedule = site.folder / "schedules/bench.yaml"
+    good = schedule.read_text()
+    bad = site.folder / "schedules/bad.yaml"
+    bad.write_text("nonsense: [\n")
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(listener, "READY=1")
+    assert "the old one stays" in daemon.log.read_text()
+    kept = current(site, second)
+    until(lambda: current(site, second) != kept)
+
+    bad.unlink()
+    schedule.write_text(good.split(f"  {second}:")[0])
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(listener, "READY=1")
+    until(lambda: "specs=1" in daemon.log.read_text())
+
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(PATIENCE) == 0
+    wait_for(listener, "STOPPING=1")
+    for user in site.users:
+        assert site.server.logs_in(user, Secret(current(site, user)))
+
+
+def test_without_a_daemon_nothing_is_healthy(tmp_path):
+    assert subprocess.run([*ROTATOR, "--state", str(tmp_path), "daemon", "--healthy"], check=False).returncode == 1
+
+
+def test_the_wake_index_is_a_cache_that_follows_the_configuration(tmp_path):
+    index = WakeIndex(tmp_path / "index.db")
+    index.keep_only(["a", "b"], 100.0)
+    assert index.due(100.0) == ["a", "b"]
+    index.set("a", 500.0, 2)
+    assert (index.due(100.0), index.next(), index.failed("a"), index.failed("nobody")) == (["b"], 100.0, 2, 0)
+    index.keep_only(["a", "c"], 200.0)
+    assert index.due(200.0) == ["c"]
+    index.keep_only([], 0.0)
+    assert index.next() is None
+    index.close()
+
+
+def test_ten_thousand_specs_do_not_wake_together():
+    moments = {round(spread(f"spec-{number}", 3600.0)) for number in range(10_000)}
+    assert len(moments) > 3000
+    assert spread("spec-1", 60.0) == spread("spec-1", 60.0)
