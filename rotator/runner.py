@@ -20,8 +20,11 @@ from rotator.errors import Exit
 from rotator.rotate import RunResult
 from rotator.worker import Job, work
 
-PRELOAD = ["rotator.cli", "click", "pebble", "rotator.runner", "rotator.worker", "rotator.ledgers.sqlite", "rotator.stores.file"]
-"""What every run imports anyway. Never a plugin: a broken one must not take the forkserver with it."""
+PRELOAD = [
+    "rotator.cli", "click", "pebble", "rotator.runner", "rotator.worker", "rotator.ledgers.sqlite", "rotator.stores.file", "structlog",
+    "cryptography.hazmat.primitives.ciphers.aead", "encodings.idna", "encodings.ascii", "stringprep", "rotator.settled",
+]  # fmt: skip
+"""What every run imports anyway. Never a plugin that is not ours: a broken one must not take the forkserver with it."""
 KILL_AFTER = 20.0
 """Seconds after a run's own time at which main kills it."""
 
@@ -33,7 +36,7 @@ def preload(types: Iterable[str]) -> list[str]:
     """Modules for the forkserver: our own, and the well-kept libraries that these target types say they use."""
     wanted = set(types)
     libraries = [each.value for each in entry_points(group="rotator.preload") if each.name.partition(".")[0] in wanted]
-    return [*PRELOAD, *dict.fromkeys(libraries)]
+    return [*PRELOAD[:-1], *dict.fromkeys(libraries), PRELOAD[-1]]
 
 
 class Runner:

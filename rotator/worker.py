@@ -16,7 +16,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,7 +27,6 @@ from rotator.audit import Event, Ledger, Result, Row
 from rotator.destination import Destination
 from rotator.errors import Exit, RotatorError
 from rotator.load.config import Config
-from rotator.load.plugins import destination_class, plugin_version, store_class, target_class
 from rotator.load.secrets import Revealer
 from rotator.logs import configure, emit
 from rotator.model import Credential, Secret
@@ -50,6 +49,8 @@ class Job:
     spec: RotationSpec
     config: Config
     order: Order
+    classes: Mapping[str, type[Any]]
+    """The target's class under `target`, the store's under `store`, a destination's under its name: main has found them already."""
     log_level: str = "info"
     json_logs: bool = False
 
@@ -142,7 +143,7 @@ def work(job: Job, stop: Connection | None, secret: Connection | None, run: Call
     configure(job.log_level, json=job.json_logs)
     order = replace(job.order, stop=(lambda: stop.poll(0)) if stop else bool)
     if secret is not None:
-        order = replace(order, command=replace(_adopt(order), credential=_receive(job.spec, secret)))
+        order = replace(order, command=replace(_adopt(order), credential=_receive(job, secret)))
     try:
         return (run or execute)(job, order)
     except RotatorError as error:
@@ -154,10 +155,10 @@ def _adopt(order: Order) -> Adopt:
     return order.command
 
 
-def _receive(spec: RotationSpec, pipe: Connection) -> Credential:
+def _receive(job: Job, pipe: Connection) -> Credential:
     """The credential that a human gave: it came by a pipe, never by argv or environment."""
     values: dict[str, str] = pipe.recv()
-    public, secret = target_class(spec.target.type).fields
+    public, secret = job.classes["target"].fields
     name, plain = values.pop(public), values.pop(secret)
     return Credential(name=name, secret=Secret(plain), public=values)
 
@@ -210,15 +211,10 @@ def ports(job: Job, order: Order) -> Ports:
     """The target, the store and the places of a spec, built but not yet connected."""
     spec, config = job.spec, job.config
     runtime = Runtime(reveal=Revealer(config).reveal, now=lambda: datetime.now(UTC), timeout=order.timeout)
-    target: Any = target_class(spec.target.type)(spec.connection.settings, spec.target.settings, runtime)
-    store: Store[Any] = store_class(spec.store.type)(spec.store.settings, runtime)
+    target: Any = job.classes["target"](spec.connection.settings, spec.target.settings, runtime)
+    store: Store[Any] = job.classes["store"](spec.store.settings, runtime)
     places: dict[str, Destination[Any]] = {}
     for each in spec.places:
         own = each.by.name == spec.store.name
-        places[each.place.name] = store if own else destination_class(each.by.type)(each.by.settings, runtime)
+        places[each.place.name] = store if own else job.classes[each.by.name](each.by.settings, runtime)
     return Ports(target, store, places)
-
-
-def version_of(spec: RotationSpec) -> str | None:
-    """The version of the distribution that the target's plugin comes from."""
-    return plugin_version(spec.target.type)

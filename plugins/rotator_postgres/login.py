@@ -86,7 +86,7 @@ def log_in(login: Login, until: float) -> Session | NoLogin:
 
 def _addresses(connection: PostgresConnection) -> list[dict[str, str]]:
     if connection.is_socket:
-        return [{}]
+        return [{"hostaddr": ""}]
     found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
     return [{"hostaddr": each} for each in dict.fromkeys(str(info[4][0]) for info in found)]
 
@@ -118,7 +118,7 @@ def _failed(pgconn: PGconn, login: Login, *, with_codes: bool) -> NoLogin:
     asked = bool(pgconn.used_password)
     pgconn.finish()
     code = re.search(r":  ([0-9A-Z]{5})$", line) if with_codes else None
-    return NoLogin(code[1] if code else _code_of_words(line, login) if asked else None, asked, line.rpartition(" failed: ")[2])
+    return NoLogin(code[1] if code else _code_of_words(line, login), asked, line.rpartition(" failed: ")[2])
 
 
 def _code_of_words(line: str, login: Login) -> str | None:

@@ -34,7 +34,7 @@ def findings(session: Session, pair: Pair, until: float) -> list[Finding]:
         return []
     lacks = [row for key, row in used.items() if key not in idle]
     slots = {row["slot"] for row in lacks if row["slot"]}
-    extra = [row for key, row in idle.items() if key not in used and True]
+    extra = [row for key, row in idle.items() if key not in used and row["slot"] not in slots]
     found = [_finding(pair, row, "lacks", row["give"], hard=row["hard"]) for row in lacks]
     found += [_finding(pair, row, "has, unlike the one in use,", row["take"], hard=False) for row in extra]
     return found + _owned(session, pair, until)

@@ -42,6 +42,11 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
+def find() -> bool:
+    """Look for the library now, so that a process forked from this one need not. Whether there is one to use."""
+    return _library() is not None
+
+
 def codes_only(pgconn: PGconn) -> bool:
     """Whether errors of this connection are SQLSTATEs from now on."""
     library = _library()

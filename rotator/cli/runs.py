@@ -59,7 +59,7 @@ def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:
 
 def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = None, command: Command | None = None, **order: Any) -> Job:
     """The job of one spec. Nothing in it is a secret."""
-    from rotator.load.plugins import plugin_version
+    from rotator.load.plugins import destination_class, plugin_version, store_class, target_class
     from rotator.rotate import Order
     from rotator.seam import Seam
     from rotator.worker import Job
@@ -75,7 +75,9 @@ def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = No
         **{"actor": actor(), "trigger": trigger(), **order},
     )
     level, as_json = (options.log_level, options.json) if options else ("info", False)
-    return Job(spec=spec, config=config.only(spec), order=asked, log_level=level, json_logs=as_json)
+    classes: dict[str, type[Any]] = {"target": target_class(spec.target.type), "store": store_class(spec.store.type)}
+    classes |= {each.by.name: destination_class(each.by.type) for each in spec.places[1:]}
+    return Job(spec=spec, config=config.only(spec), order=asked, classes=classes, log_level=level, json_logs=as_json)
 
 
 def new_runner(loaded: Loaded) -> Runner:

@@ -7,13 +7,17 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rotator.load import Loaded, load
 from rotator.model import Credential, Secret
-from rotator.stores.file import prepare
+from rotator.record import Record, Version
+from rotator.stores.file import FileStore, FileStoreSettings, prepare
+from rotator.target import Runtime
 from rotator.testing.servers.postgres import PostgresServer
 
 OWNER = """
@@ -75,6 +79,26 @@ class Site:
         """The configuration."""
         return load(self.folder / "rotator.yaml")
 
-    def credential(self, user: str) -> Credential:
-        """What a human made."""
-        return Credential(name=user, secret=self.passwords[user])
+    def adopted(self) -> Loaded:
+        """The configuration, with a record for each user as `adopt` leaves it: written at once, so that only rotations are measured."""
+        loaded = self.load()
+        key = Secret((self.folder / "var/store.key").read_text())
+        store: FileStore | None = None
+        for spec in loaded.specs:
+            runtime = Runtime(reveal=lambda _ref: key, now=lambda: datetime.now(UTC))
+            assert isinstance(spec.store.settings, FileStoreSettings)
+            store = store or FileStore(spec.store.settings, runtime)
+            now, credential = time.time(), Credential(name=spec.name, secret=self.passwords[spec.name])
+            place = spec.places[0].place
+            store.publish(place, credential.values(("username", "password")), "adopted", 1)
+            record = Record(
+                name=spec.name,
+                identity=spec.identity,
+                generation=1,
+                last_slot=now,
+                current=Version("adopted", credential, now),
+                places={place.name: "adopted"},
+                writes=("adopted",),
+            )
+            store.write(spec.path, record)
+        return loaded

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from rotator.model import Secret
 from rotator.testing.demo.stage import Stage
 
-PAUSE = 0.2
+PAUSE = 0.4
 """Seconds between two rounds."""
 SECRETS = ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "API_TOKEN")
 DEAD_KEY = "InvalidClientTokenId"
@@ -60,7 +60,8 @@ class Consumer(threading.Thread):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(name="consumer", daemon=True)
-        self._stage, self._logins, self._over = stage, Logins(stage), threading.Event()
+        self._stage, self._logins = stage, Logins(stage)
+        self._over, self._wake = threading.Event(), threading.Event()
         self._known = {value for each in stage.first.values() for value in each.values()}
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
@@ -81,7 +82,8 @@ class Consumer(threading.Thread):
         """Until `end`."""
         while not self._over.is_set():
             self._once(self.settings())
-            self._over.wait(PAUSE)
+            self._wake.wait(PAUSE)
+            self._wake.clear()
 
     def _once(self, now: dict[str, str]) -> None:
         self._try("database", lambda: self._logins.database(now["PGUSER"], now["PGPASSWORD"]))
@@ -102,10 +104,12 @@ class Consumer(threading.Thread):
         wanted = self.counts["token"] + 2  # the round under way may have read its file before
         end = time.monotonic() + 30
         while self.counts["token"] < wanted and time.monotonic() < end and self.is_alive():
-            time.sleep(0.05)
+            self._wake.set()
+            time.sleep(0.02)
 
     def end(self) -> None:
         """Stop; may be called twice."""
         self._over.set()
+        self._wake.set()
         if self.is_alive():
             self.join(timeout=30)

@@ -19,6 +19,13 @@ PROC = Path("/proc")
 BELONGS = ("*/app/*", "*/admin/*", "*/var/store.key")
 """Where secrets stand by design: the application's file, the operator's own."""
 
+REPLIES = {
+    "access_key_id": rb"<AccessKeyId>([^<]+)",
+    "secret_access_key": rb"<SecretAccessKey>([^<]+)",
+    "secret": rb'"token": *"([^"]+)"',
+}
+"""What stands in the answer to a mint."""
+
 
 def members(session: int) -> list[int]:
     """Living processes of a session; orphans of it that ended and became ours are reaped on the way, its leader is not."""
@@ -84,12 +91,13 @@ def _ended(pid: int) -> bool:
         return True
 
 
-def lost(canary: Canary, reply: bytes) -> int:
-    """Remember the secret in a provider's reply that reached nobody; how many there were."""
-    found = [one or other for one, other in re.findall(rb'<SecretAccessKey>([^<]+)|"token": *"([^"]+)"', reply)]
-    for each in found:
-        canary.register(Secret(each.decode()))
-    return len(found)
+def lost(canary: Canary, reply: bytes) -> dict[str, str]:
+    """The new secret in a provider's reply that reached nobody, as a human would write it for `rotator adopt`; empty: there is none."""
+    found = {name: re.search(pattern, reply) for name, pattern in REPLIES.items()}
+    values = {name: match[1].decode() for name, match in found.items() if match}
+    for name in values.keys() & {"secret", "secret_access_key"}:
+        canary.register(Secret(values[name]))
+    return values
 
 
 def leaks(stage: Stage, printed: str, watch: Watch) -> list[Hit]:

@@ -13,10 +13,7 @@ from rotator.model import Credential, Secret
 from rotator.testing.servers.postgres import PostgresServer
 from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml
 
-READS = re.compile(
-    r"SET \w+ = |SELECT (set_config\('synchronous_commit'|pg_sleep\()|SELECT (?!.*pg_(terminate|cancel)_backend)|BEGIN\b|ROLLBACK\b|COMMIT\b|SHOW\b",
-    re.DOTALL,
-)
+READS = re.compile(r"(?:SELECT (?!.*pg_(?:terminate|cancel)_backend)|SET \w+ = |BEGIN\b|ROLLBACK\b|COMMIT\b|SHOW\b)", re.DOTALL)
 """Statements that change nothing that outlives their session. Ending other sessions is a change."""
 
 

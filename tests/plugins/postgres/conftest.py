@@ -110,6 +110,10 @@ class PostgresBench(SetBench):
     def frozen(self):
         return self.server.frozen()
 
+    @staticmethod
+    def quoted(name):
+        return quoted(name)
+
     def drop(self):
         if self.own_database:
             self.server.query(f"DROP DATABASE IF EXISTS {self.dbname} WITH (FORCE)")

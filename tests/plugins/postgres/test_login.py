@@ -194,6 +194,18 @@ def test_a_socket_directory_needs_no_tls(debian, make_bench):
     assert target.check([bench.current])
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "socket"])
+def test_variables_of_libpq_in_the_environment_change_nothing(debian, make_bench, monkeypatch, host):
+    variables = {"PGHOSTADDR": "192.0.2.1", "PGOPTIONS": "-c no_such=1", "PGSSLMODE": "require", "PGREQUIREAUTH": "none", "PGUSER": "ghost"}
+    for name, value in {**variables, "PGDATABASE": "nowhere", "PGPASSWORD": "wrong", "PGTARGETSESSIONATTRS": "standby"}.items():
+        monkeypatch.setenv(name, value)
+    bench = make_bench()
+    connection = bench.connection(host=debian.socket_dir if host == "socket" else host)
+    target = bench.make_target(connection=connection, timeout=3)
+    assert target.verify(bench.current) == bench.a
+    target.check([bench.current])
+
+
 class TestWithoutTheCodes:
     """Where libpq cannot be told to show SQLSTATEs: the server's English words, and `Unreachable` when in doubt."""
 

@@ -1,0 +1,12 @@
+"""What every run on PostgreSQL needs, loaded once by the process that runs are forked from; nothing is connected."""
+
+import contextlib
+
+from rotator_postgres import check, login, target, verbosity
+
+__all__ = ["check", "login", "target"]
+
+with contextlib.suppress(ImportError):  # without the driver a run says so itself
+    import psycopg.conninfo  # noqa: F401 - loaded, that is all
+
+    verbosity.find()

@@ -1,0 +1,39 @@
+"""`python -m rotator.testing.bench [NAME]...`: prints one JSON line for each benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rotator.testing.bench import commands, rotations
+
+
+def main() -> None:
+    """Run the benchmarks, or those that are named."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="startup, validate, rotation, due, daemon")
+    parser.add_argument("--rotations", type=int, default=100)
+    parser.add_argument("--due", type=int, default=1000)
+    parser.add_argument("--idle", type=int, default=120, help="seconds")
+    given = parser.parse_args()
+    every: dict[str, Callable[[], dict[str, Any]]] = {
+        "startup": commands.startup,
+        "validate": commands.validate,
+        "rotation": lambda: rotations.one_by_one(given.rotations),
+        "due": lambda: rotations.many_due(given.due),
+        "daemon": lambda: commands.idle_daemon(seconds=given.idle),
+    }
+    for name, run in every.items():
+        if not given.names or name in given.names:
+            load, begun = os.getloadavg()[0], time.monotonic()
+            sys.stdout.write(json.dumps({**run(), "load_before": round(load, 2), "took_s": round(time.monotonic() - begun, 1)}) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

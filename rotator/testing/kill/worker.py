@@ -1,0 +1,71 @@
+"""A run that ends itself by SIGKILL at one of its effects; and one that lives a little in the future."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Literal, TypeVar
+
+from rotator.rotate import Around, Kind, RunResult
+from rotator.worker import Job, WorkerSeam, execute, work
+
+T = TypeVar("T")
+When = Literal["before", "after"]
+LONGEST_SLEEP = 0.15
+"""Seconds that a shifted run really sleeps: servers on this machine are not late."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Before or after the effect with this number (from 1); `effect`: only effects whose name begins so are counted."""
+
+    number: int
+    when: When
+    effect: str = ""
+
+
+class KillAt(Around):
+    """Ends the process at that effect, as nothing but the kernel can."""
+
+    def __init__(self, kill: Kill) -> None:
+        self.kill, self.count = kill, 0
+
+    def effect(self, name: str, _kind: Kind, call: Callable[[], T]) -> T:
+        """Perform the effect, unless it is the one."""
+        self.count += name.startswith(self.kill.effect)
+        hit = self.count == self.kill.number and name.startswith(self.kill.effect)
+        if hit and self.kill.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = call()
+        if hit:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+
+class ShiftedSeam(WorkerSeam):
+    """The real world, so many seconds later; a long sleep is a short one that shifts the clock."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+
+    def now(self) -> float:
+        """The wall clock, ahead."""
+        return super().now() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for a moment, and go ahead by the rest."""
+        super().sleep(min(seconds, LONGEST_SLEEP))
+        self.ahead += max(0.0, seconds - LONGEST_SLEEP)
+
+
+def killed(
+    job: Job, stop: Connection | None, secret: Connection | None, *, kill: Kill | None = None, ahead: float | None = None
+) -> RunResult:
+    """`rotator.worker.work` with a kill in it, or in the future, or both. Picklable, as a worker must be."""
+    around = KillAt(kill) if kill else None
+    seam = ShiftedSeam(ahead) if ahead is not None else None
+    return work(job, stop, secret, run=partial(execute, around=around, seam=seam))

@@ -1,0 +1,53 @@
+"""Who lives below a process, and how long it takes until somebody is gone. Linux: it reads /proc."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+GONE = ("Z", "X")
+"""States of proc(5): dead, and not yet waited for."""
+
+
+def _status(pid: int) -> tuple[str, int, int] | None:
+    """State, parent and session; None: there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[0], int(fields[1]), int(fields[3])
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs: a zombie does not."""
+    found = _status(pid)
+    return found is not None and found[0] not in GONE
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below this one."""
+    parents = {each: found[1] for each in _pids() if (found := _status(each)) and found[0] not in GONE}
+    below = {pid}
+    while new := {each for each, parent in parents.items() if parent in below} - below:
+        below |= new
+    return sorted(below - {pid})
+
+
+def in_session(session: int) -> list[int]:
+    """Every living process of a session, whoever its parent is by now."""
+    return [each for each in _pids() if (found := _status(each)) and found[0] not in GONE and found[2] == session]
+
+
+def _pids() -> list[int]:
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+
+
+def gone_within(pids: Iterable[int], most: float) -> float:
+    """Seconds until all of these are gone; `most` where they are not by then."""
+    begun, left = time.monotonic(), list(pids)
+    while left and time.monotonic() - begun < most:
+        left = [each for each in left if alive(each)]
+        if left:
+            time.sleep(0.001)
+    return time.monotonic() - begun

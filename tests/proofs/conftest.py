@@ -1,0 +1,27 @@
+"""Stands that are started once for a file of tests, and worlds on them."""
+
+import itertools
+
+import pytest
+
+from rotator.testing.stands import STANDS, World
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module", params=sorted(STANDS))
+def stand(request):
+    """Each of the five shapes at a real server."""
+    with STANDS[request.param]() as started:
+        yield started
+
+
+@pytest.fixture
+def new_world(stand, tmp_path):
+    """Makes a world with a principal of its own; options as `World` has them."""
+
+    def make(**options):
+        number = next(NUMBERS)
+        return World(stand, tmp_path / str(number), f"user-{number}", **options)
+
+    return make

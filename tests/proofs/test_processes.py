@@ -1,0 +1,194 @@
+"""Plugins that hang, exit, raise and print: each costs its own spec only. And what dies with main, and what does not."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import rogue_target
+import yaml
+
+from rotator.stores.file import prepare
+from rotator.testing.processes import descendants, gone_within
+from rotator.testing.stands.world import ROTATOR, write_private
+
+HANGS = ["sleeps", "loops", "holds_the_interpreter", "swallows"]
+EVERY = [*HANGS, "exits", "calls_exit", "raises", "prints", "nothing"]
+MAIN_AND_RUNS = 0.1
+"""Seconds after main's death by which every run is gone."""
+
+
+class Folder:
+    """A configuration of rogues: one spec for each of these ways to misbehave, adopted."""
+
+    def __init__(self, path, ways):
+        self.path, self.ways = path, {name.replace("_", "-"): name for name in ways}
+        for each in ("var", "users", "plugins", "schedules"):
+            (path / each).mkdir(mode=0o700)
+        prepare(str(path / "var/store"))
+        write_private(path / "var/store.key", base64.b64encode(os.urandom(32)).decode())
+        shutil.copyfile(rogue_target.__file__, path / "plugins/rogue_target.py")
+        points = "[rotator.targets]\nrogue = rogue_target:Rogue\n[rotator.connections]\nrogue = rogue_target:RogueConnection\n"
+        write_private(path / "plugins/entry_points.txt", points)
+        owner = {
+            "version": 1,
+            "environment": "test",
+            "connections": {"rogues": {"type": "rogue", "folder": str(path / "users")}},
+            "stores": {"local": {"type": "file", "path": "var/store", "key": {"file": "var/store.key"}}},
+            "limits": {"runs": 16, "per_connection": 16, "call_timeout": "2s"},
+        }
+        write_private(path / "rotator.yaml", yaml.safe_dump(owner))
+        self.write(misbehave=False)
+        for name in self.ways:
+            (path / "users" / name).write_text(json.dumps(self.first(name)))
+            done = self.rotator("adopt", name, text=json.dumps({"username": name, "password": self.first(name)}))
+            assert done.returncode == 0, done
+        self.write(misbehave=True)
+
+    def first(self, name):
+        return f"first-secret-of-{name}-0123456789-0123456789"
+
+    def secrets(self):
+        return [json.loads((self.path / "users" / name).read_text()) for name in self.ways]
+
+    def write(self, *, misbehave):
+        rotations = {
+            name: {
+                "owner": "team",
+                "target": {"type": "rogue", "connection": "rogues", "username": name, "does": way if misbehave else "nothing"},
+                "store": {"name": "local", "path": f"team/{name}"},
+                "when": {"every": "30d"},
+            }
+            for name, way in self.ways.items()
+        }
+        write_private(self.path / "schedules/team.yaml", yaml.safe_dump({"version": 1, "rotations": rotations}))
+
+    def command(self, *arguments):
+        folder = ["--config", str(self.path / "rotator.yaml"), "--plugin-dir", str(self.path / "plugins")]
+        return [*ROTATOR, *folder, *arguments]
+
+    def rotator(self, *arguments, text=None):
+        command = self.command(*arguments)
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+    def start(self, *arguments):
+        """A command in a session of its own, once every run is inside `apply`."""
+        for each in (self.path / "users").glob("*.here"):
+            each.unlink()
+        out = (self.path / "out").open("w")
+        process = subprocess.Popen(self.command(*arguments), stdout=out, stderr=out, start_new_session=True)
+        end = time.monotonic() + 30
+        while len(list((self.path / "users").glob("*.here"))) < len(self.ways):
+            assert time.monotonic() < end, (self.path / "out").read_text()
+            time.sleep(0.01)
+        return process
+
+    def events(self, name):
+        done = self.rotator("--json", "audit", "show", "--spec", name)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def rogues(tmp_path_factory):
+    """Every way to misbehave at once, and what came of it."""
+    folder = Folder(tmp_path_factory.mktemp("rogues"), EVERY)
+    folder.before = folder.secrets()
+    folder.done = folder.rotator("--json", "run", *folder.ways, "--force")
+    folder.results = {each["spec"]: each for each in json.loads(folder.done.stdout)["results"]}
+    return folder
+
+
+@pytest.mark.parametrize("way", [each for each in EVERY if each not in ("nothing", "prints")])
+def test_a_rogue_plugin_ends_its_own_spec_with_a_message_that_says_what_to_do(rogues, way):
+    result = rogues.results[way.replace("_", "-")]
+    assert result["exit"] == 1
+    assert result["fix"]
+    told = {"raises": "RuntimeError", "calls_exit": "SystemExit", "exits": "ended by itself"}.get(way)
+    told = told or ("no answer within the deadline" if way in ("sleeps", "loops") else "ended by itself")
+    assert told in result["message"]
+
+
+def test_the_others_are_done(rogues):
+    assert rogues.done.returncode == 1
+    for name in ("nothing", "prints"):
+        assert (rogues.results[name]["exit"], rogues.results[name]["state"]) == (0, "at rest")
+
+
+def test_no_secret_and_nothing_that_a_plugin_prints_is_on_stdout(rogues):
+    told = rogues.done.stdout + rogues.done.stderr
+    for secret in (*rogues.before, *rogues.secrets()):
+        assert secret not in told
+    assert "x" * 100 not in rogues.done.stdout
+    assert "is wrong" not in told
+
+
+def test_the_next_run_heals_what_rogues_left_behind(rogues):
+    rogues.write(misbehave=False)
+    healed = rogues.rotator("--json", "run", *rogues.ways)
+    states = {each["spec"]: (each["exit"], each["state"]) for each in json.loads(healed.stdout)["results"]}
+    assert set(states.values()) == {(0, "at rest")}, states
+    assert healed.returncode == 0
+    assert rogues.rotator("audit", "verify").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_runs_are_gone_with_main_whatever_they_do_and_the_next_run_takes_their_lease_at_once(tmp_path, record_property):
+    folder = Folder(tmp_path, HANGS)
+    main = folder.start("run", *folder.ways, "--force")
+    runs = [int(each.read_text()) for each in (tmp_path / "users").glob("*.here")]
+    everything = descendants(main.pid)
+    assert set(runs) <= set(everything)
+    os.kill(main.pid, signal.SIGKILL)
+    took = gone_within(runs, 5.0)
+    main.wait()
+    record_property("runs_gone_after_ms", round(took * 1000))
+    assert took <= MAIN_AND_RUNS
+    assert gone_within(everything, 5.0) <= 1.0
+    folder.write(misbehave=False)
+    begun = time.monotonic()
+    healed = folder.rotator("--json", "run", *folder.ways)
+    assert healed.returncode == 0
+    assert time.monotonic() - begun < 30, "no lease was waited for"
+    for name in folder.ways:
+        assert "lease.taken_over" in [each["event"] for each in folder.events(name)]
+
+
+@pytest.mark.parametrize("how", ["main", "group"])
+def test_sigterm_finishes_the_step_and_the_next_run_goes_on(tmp_path, how):
+    folder = Folder(tmp_path, ["is_slow"])
+    main = folder.start("--json", "run", "is-slow", "--force")
+    (os.kill if how == "main" else os.killpg)(main.pid, signal.SIGTERM)
+    assert main.wait(timeout=30) == 0, (tmp_path / "out").read_text()
+    assert folder.secrets() != [folder.first("is-slow")], "the step was finished"
+    steps = [(each.get("step"), each.get("phase"), each.get("outcome")) for each in folder.events("is-slow")]
+    assert ("APPLY", "outcome", "success") in steps
+    assert "stopped" in [each.get("reason") for each in folder.events("is-slow") if each["event"] == "run.end"]
+    assert "PROMOTE" not in [step for step, *_ in steps]
+    again = folder.rotator("--json", "run", "is-slow")
+    assert json.loads(again.stdout)["results"][0]["state"] == "at rest"
+
+
+def test_a_plugin_that_cannot_be_imported_costs_its_own_spec_only(tmp_path):
+    folder = Folder(tmp_path, ["nothing"])
+    Path(tmp_path / "plugins/broken.py").write_text("raise SystemExit('no')\n")
+    with (tmp_path / "plugins/entry_points.txt").open("a") as points:
+        points.write("broken = broken:Connection\n")
+    text = (tmp_path / "plugins/entry_points.txt").read_text().replace("[rotator.connections]", "broken = broken:Broken\n[rotator.connections]")
+    (tmp_path / "plugins/entry_points.txt").write_text(text)
+    schedule = yaml.safe_load((tmp_path / "schedules/team.yaml").read_text())
+    schedule["rotations"]["broken"] = schedule["rotations"]["nothing"] | {
+        "target": {"type": "broken", "connection": "rogues", "username": "broken"},
+        "store": {"name": "local", "path": "team/broken"},
+    }
+    write_private(tmp_path / "schedules/team.yaml", yaml.safe_dump(schedule))
+    done = folder.rotator("--json", "run", "nothing", "--force")
+    assert [each["state"] for each in json.loads(done.stdout)["results"]] == ["at rest"]
+    assert done.returncode == 2
+    assert "broken" in done.stderr
+    assert "cannot be imported" in done.stderr
