@@ -154,7 +154,8 @@ class SetTarget(Target[C, T]):
         """Make this secret work, and let `keep` go on working.
 
         Alternating: set and unlock in one statement. In place: leave a lock that an operator set. Overlapping: read the set first, a
-        stranger in it is `Foreign`; with nothing to keep (a first rotation) this secret becomes the only one. A secret that the target will not take is `Refused`.
+        stranger in it is `Foreign`; with nothing to keep (a first rotation) this secret becomes the only one. A secret that the target
+        will not take is `Refused`.
         """
 
 

@@ -130,6 +130,12 @@ def leave_no_core() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def drop_prints() -> None:
+    """Main's stdout is for results alone: what a plugin or a driver prints there goes nowhere."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of ours
+        os.dup2(nowhere.fileno(), 1)
+
+
 def calm(_signal: int, _frame: Any) -> None:
     """SIGTERM: main says by the stop pipe when to end; a run finishes its step."""
 
@@ -138,6 +144,7 @@ def work(job: Job, stop: Connection | None, secret: Connection | None, run: Call
     """Perform one run in this process, and give back how it ended."""
     die_with_main()
     leave_no_core()
+    drop_prints()
     signal.signal(signal.SIGTERM, calm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure(job.log_level, json=job.json_logs)

@@ -23,7 +23,7 @@ def command(options: Options, healthy: bool) -> int:
 
     SIGHUP loads the configuration anew; where it is not valid the old one stays.
     """
-    from rotator.cli.runs import make_job, new_runner
+    from rotator.cli.runs import held_ledger, make_job, new_runner
     from rotator.daemon import Daemon
     from rotator.daemon import healthy as alive
     from rotator.load import refuse_unready
@@ -56,4 +56,5 @@ def command(options: Options, healthy: bool) -> int:
         logger().info(text, **about)
 
     loaded = first()
-    return Daemon(loaded, load=load, job=job, runner=new_runner(loaded), say=say).go()
+    with held_ledger(loaded):
+        return Daemon(loaded, load=load, job=job, runner=new_runner(loaded), say=say).go()

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,18 @@ def acting(options: Options, names: Sequence[str]) -> tuple[Loaded, list[Rotatio
     for each in loaded.problems:
         click.echo(str(each), err=True)
     return loaded, specs
+
+
+@contextmanager
+def held_ledger(loaded: Loaded) -> Iterator[None]:
+    """Hold the ledger open while runs go on: else each of them, as the last to close it, would write all its pages back and sync them.
+
+    `LedgerFailed` where it cannot be opened: then no run could do anything.
+    """
+    from rotator.ledgers.sqlite import open_ledger
+
+    with closing(open_ledger(loaded.config.ledger_url)):
+        yield
 
 
 def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:

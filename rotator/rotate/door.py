@@ -194,7 +194,12 @@ class Door:
         writes = (*self.record.writes, self.seam.new_id())[-WRITES_KEPT:]
         lease = None if release else self.lease
         ours = ours.but(
-            revision=self.record.revision, seq=self.record.seq + 1, at=self.seam.now(), writes=writes, lease=lease, name=self.spec.name
+            revision=self.record.revision,
+            seq=max(self.record.seq, new.seq) + 1,
+            at=self.seam.now(),
+            writes=writes,
+            lease=lease,
+            name=self.spec.name,
         )
         store = self.ports.store
         self.record = self.do(

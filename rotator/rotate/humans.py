@@ -104,7 +104,10 @@ class Humans(Steps):
                 fix="accept that it is lost: --overwrite PLACE",
             )
         self.seen = self.seen.but(overwrite=command.overwrite)
-        keep = r.but(identity=self.spec.identity, current=None, places={}, reloads={}, revoke_after=None, attempts=0, not_before=None)
+        seq = max(r.seq, int(self.seam.now()))  # higher than any fence that a lost record left at the target
+        keep = r.but(
+            seq=seq, identity=self.spec.identity, current=None, places={}, reloads={}, revoke_after=None, attempts=0, not_before=None
+        )
         adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
         self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason="new" if command.new else "existing", rotation=id)
         return adopted

@@ -239,9 +239,8 @@ class Run(Humans):
             head = self.do(Name.TAKEBACK, "read record", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
             keep = [each for each in head.known() if each.secret]
             if all(each.name != minted.name for each in head.known()):
-                self.do(
-                    Name.TAKEBACK, "take back", lambda: target.revoke(minted, keep), port=target, tries=3, exempt=True, credential=minted.name
-                )
+                about = {"port": target, "tries": 3, "exempt": True, "credential": minted.name}
+                self.do(Name.TAKEBACK, "take back", lambda: target.revoke(minted, keep), **about)  # type: ignore[arg-type]  # as `do` names them
             raise
 
     # ---- the end

@@ -7,7 +7,6 @@ class TestEnvFile(DestinationContract):
     def destination(self, tmp_path): return lambda: EnvFile(EnvFileSettings(path=...), runtime())
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,5 @@
 """The laws of an `IssueTarget`. See `rotator.testing.target_contract` for how to use them."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,6 +1,5 @@
 """The laws of a store as tests. Derive, and give the fixtures `store` and `misplaced`; a store is a destination too."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -11,7 +11,6 @@ have (a weak admin, a server that can be stopped), it leaves out: those laws are
 `pytest.register_assert_rewrite("rotator.testing")` in your `conftest.py`.
 """
 
-
 from __future__ import annotations
 
 import subprocess

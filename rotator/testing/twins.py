@@ -184,7 +184,9 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
 
     def revoke(self, credential: Credential, keep: Sequence[Credential]) -> None:
         self._fence()
-        user = self._user(credential.name)
+        user = self.system.users.get(credential.name)
+        if user is None:
+            return
         kept = [self._plain(each) for each in keep if each.name == credential.name]
         if self.config.overlapping:
             self._drop(credential, kept, user)

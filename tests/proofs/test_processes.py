@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-import rogue_target
 import yaml
 
 from rotator.stores.file import prepare
@@ -33,7 +32,7 @@ class Folder:
             (path / each).mkdir(mode=0o700)
         prepare(str(path / "var/store"))
         write_private(path / "var/store.key", base64.b64encode(os.urandom(32)).decode())
-        shutil.copyfile(rogue_target.__file__, path / "plugins/rogue_target.py")
+        shutil.copyfile(Path(__file__).with_name("rogue_target.py"), path / "plugins/rogue_target.py")
         points = "[rotator.targets]\nrogue = rogue_target:Rogue\n[rotator.connections]\nrogue = rogue_target:RogueConnection\n"
         write_private(path / "plugins/entry_points.txt", points)
         owner = {
@@ -186,9 +185,9 @@ def test_a_plugin_that_cannot_be_imported_costs_its_own_spec_only(tmp_path):
         "target": {"type": "broken", "connection": "rogues", "username": "broken"},
         "store": {"name": "local", "path": "team/broken"},
     }
-    write_private(tmp_path / "schedules/team.yaml", yaml.safe_dump(schedule))
+    write_private(tmp_path / "schedules/team.yaml", yaml.safe_dump(json.loads(json.dumps(schedule))))
     done = folder.rotator("--json", "run", "nothing", "--force")
-    assert [each["state"] for each in json.loads(done.stdout)["results"]] == ["at rest"]
+    assert [each["state"] for each in json.loads(done.stdout)["results"]] == ["at rest"], done.stderr
     assert done.returncode == 2
     assert "broken" in done.stderr
     assert "cannot be imported" in done.stderr

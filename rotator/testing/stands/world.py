@@ -105,6 +105,7 @@ class World:
         write_private(self.folder / "rotator.yaml", yaml.safe_dump(owner))
         (self.folder / "schedules").mkdir()
         self.write_schedule()
+
     def write_schedule(self, **changes: Any) -> None:
         """Write the schedule anew, with some keys of the spec replaced."""
         self.spec_yaml |= changes
