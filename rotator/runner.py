@@ -112,5 +112,5 @@ def result_of(job: Job, future: Future[RunResult]) -> RunResult:
         return RunResult(message=f"the run was killed after {job.order.run_time + KILL_AFTER:.0f} s", **died)
     except ProcessExpired as error:
         return RunResult(message=f"the run's process ended by itself (exit {error.exitcode}): a call hung, or a plugin ended it", **died)
-    except Exception as error:  # noqa: BLE001 - whatever came back from the other process is how the run ended
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever came back from the other process is how the run ended
         return RunResult(message=f"the run ended with {type(error).__name__}; its text is not shown", **died)

@@ -28,7 +28,7 @@ from rotator.destination import Destination
 from rotator.errors import Exit, RotatorError
 from rotator.load.config import Config
 from rotator.load.secrets import Revealer
-from rotator.logs import configure, emit
+from rotator.logs import configure, emit, guard_hooks
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, Around, Order, Ports, Run, RunResult
 from rotator.seam import Seam
@@ -148,6 +148,7 @@ def work(job: Job, stop: Connection | None, secret: Connection | None, run: Call
     signal.signal(signal.SIGTERM, calm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure(job.log_level, json=job.json_logs)
+    guard_hooks()  # a thread or destructor of a plugin that raises would print its message
     order = replace(job.order, stop=(lambda: stop.poll(0)) if stop else bool)
     if secret is not None:
         order = replace(order, command=replace(_adopt(order), credential=_receive(job, secret)))

@@ -7,6 +7,7 @@ so that it shadows nothing, and worker processes inherit it with that path.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -212,6 +213,7 @@ def destination_class(name: str, allow: Collection[str] | None = None) -> type[D
     return cls
 
 
+@functools.cache
 def plugin_version(name: str) -> str | None:
     """The version of the distribution that a target type comes from; None for a drop-in, or where there is no such type."""
     return next((each.version for each in found(TARGETS) if each.name == name), None)

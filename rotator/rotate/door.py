@@ -166,7 +166,7 @@ class Door:
             if not isinstance(error, PortError):
                 raise
             raise scrubbed(error) from None
-        except (Exception, Interrupted) as error:  # noqa: BLE001 - whatever a plugin raises is an unknown outcome, and only its type is shown
+        except (Exception, Interrupted, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is an unknown outcome, and only its type is shown
             clean = scrubbed(error)
         port.close()
         raise clean

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
@@ -20,17 +22,14 @@ class Humans(Steps):
 
     def asked(self, command: Command) -> Record:
         """The record that this command leaves, and what the run knows of it. Raises `Stopped` ("refused") with the reason."""
-        match command:
-            case Adopt():
-                return self.adopt(command)
-            case HoldUntil():
-                return self.hold(command)
-            case Undo():
-                return self.undo_asked()
-            case Resolve():
-                return self.resolve(command)
-            case Compromise():
-                return self.compromise(command)
+        answers: dict[type[Command], Callable[[Any], Record]] = {
+            Adopt: self.adopt,
+            HoldUntil: self.hold,
+            Undo: self.undo_asked,
+            Resolve: self.resolve,
+            Compromise: self.compromise,
+        }
+        return answers[type(command)](command)
 
     def hold(self, command: HoldUntil) -> Record:
         """Keep the old one alive."""
@@ -42,7 +41,7 @@ class Humans(Steps):
         self.tell(Phase.RECORD, EventName.HELD, outcome=Result.SUCCESS, reason=command.why)
         return self.record.but(hold=Hold(self.order.actor, command.why, self.seam.now() + command.seconds))
 
-    def undo_asked(self) -> Record:
+    def undo_asked(self, _command: Undo) -> Record:
         """Give up pending, or go back to previous."""
         r = self.record
         p, q = r.pending, r.previous

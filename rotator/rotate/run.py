@@ -48,8 +48,8 @@ class Run(Humans):
             return self._looked() or self._worked()
         except Stopped as stop:
             return self.finish(stop)
-        except Conflict:
-            return self.ended("conflict")
+        except Conflict as error:
+            return self.ended("conflict", error.what, fix=error.fix)
         except LedgerFailed as error:
             return self.ended("ledger", str(error))
         except Corrupt as error:
@@ -116,7 +116,7 @@ class Run(Humans):
         """`resolve --revoke`: the claim has named it; kill it."""
         outcome = self._revoke_doomed(Name.SWEEP)
         if outcome.error:
-            raise Stopped(outcome.error)
+            raise Stopped(self.stops(Step(Name.SWEEP, 23, "act"), outcome) or "failed", str(self.last_error or ""))
         self.seen = self.seen.but(live={id: each for id, each in self.seen.live.items() if id not in self.record.doomed})
         self.write(self.record.but(doomed=()), Name.SWEEP, "resolved")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from rotator.rotate import Around, Kind, RunResult
@@ -21,11 +22,15 @@ LONGEST_SLEEP = 0.15
 
 @dataclass(frozen=True)
 class Kill:
-    """Before or after the effect with this number (from 1); `effect`: only effects whose name begins so are counted."""
+    """Before the effect with this number (from 1), or after the change with this number: after a read there is nothing to see.
+
+    `effect`: only those whose name begins so are counted. `note`: a file that gets the name of the effect.
+    """
 
     number: int
     when: When
     effect: str = ""
+    note: str | None = None
 
 
 class KillAt(Around):
@@ -34,16 +39,22 @@ class KillAt(Around):
     def __init__(self, kill: Kill) -> None:
         self.kill, self.count = kill, 0
 
-    def effect(self, name: str, _kind: Kind, call: Callable[[], T]) -> T:
+    def effect(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
         """Perform the effect, unless it is the one."""
-        self.count += name.startswith(self.kill.effect)
-        hit = self.count == self.kill.number and name.startswith(self.kill.effect)
+        counts = name.startswith(self.kill.effect) and (self.kill.when == "before" or kind is not Kind.READ)
+        self.count += counts
+        hit = counts and self.count == self.kill.number
         if hit and self.kill.when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._die(name)
         result = call()
         if hit:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._die(name)
         return result
+
+    def _die(self, name: str) -> None:
+        if self.kill.note:
+            Path(self.kill.note).write_text(name)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class ShiftedSeam(WorkerSeam):

@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
 
     systems = Systems()
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_POST(self) -> None:
         _, user, method = self.path.split("/")
         given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         try:

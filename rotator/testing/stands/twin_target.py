@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import rotator.target as contract
+from rotator.errors import RotatorError
 from rotator.target import Can, Credential, Finding, Level, PortError, SetTarget, Settings, Unreachable
 
 ERRORS = {name: getattr(contract, name) for name in ("Conflict", "Denied", "Foreign", "Refused", "Rejected", "Unfit", "Unreachable")}
@@ -68,7 +69,7 @@ class TwinUser(SetTarget[TwinAddress, TwinUserSettings]):
         finally:
             connection.close()
         if "error" in answer:
-            error: type[PortError] = ERRORS.get(answer["error"], Unreachable)
+            error: type[RotatorError] = ERRORS.get(answer["error"], Unreachable)
             raise error(answer["what"], answer["fix"], answer["code"]) if issubclass(error, PortError) else error(answer["what"])
         return answer["result"]
 

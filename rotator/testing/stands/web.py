@@ -55,6 +55,7 @@ class IamKey(Stand):
         self._folder = tempfile.TemporaryDirectory(prefix="moto-")
         self.log = Path(self._folder.name) / "access.log"
         self.server = MotoServer(self.log)
+        self._read, self._minted = 0, 0
 
     def __enter__(self) -> Self:
         self.server.__enter__()
@@ -107,8 +108,12 @@ class IamKey(Stand):
 
     def minted(self, one: str) -> int | None:
         """Of all principals of this server: the log names no user."""
-        entries = [json.loads(each) for each in self.log.read_text().splitlines()]
-        return sum(each["action"] == "CreateAccessKey" and each["status"] == 200 for each in entries)
+        with self.log.open() as log:
+            log.seek(self._read)
+            entries = [json.loads(line) for line in log.read().splitlines()]
+            self._read = log.tell()
+        self._minted += sum(each["action"] == "CreateAccessKey" and each["status"] == 200 for each in entries)
+        return self._minted
 
     def changes(self, sent: bytes) -> list[str]:
         actions = [parse_qs(each.body.decode()).get("Action", ["none"])[0] for each in calls(sent)]

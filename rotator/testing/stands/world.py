@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ class World:
     def job(self, **order: Any) -> Job:
         """A job for the worker; `order` as `rotator.rotate.Order` has it."""
         loaded = self.loaded()
-        return make_job(loaded, loaded.specs[0], **({"named": True} | order))
+        return replace(make_job(loaded, loaded.specs[0], **({"named": True} | order)), log_level="error")
 
     def run(self, worker: Callable[..., RunResult] = work, **order: Any) -> RunResult:
         """One run in a process of its own, without the command line's start."""
@@ -151,17 +151,9 @@ class World:
         return result_of(job, runs.start(job))
 
     def adopt(self) -> None:
-        """Take over what the human made. It goes to the run by a pipe, as the command line sends it."""
+        """Take over what the human made."""
         assert self.first.secret is not None
-        runs, job = runner(), self.job(command=Adopt())
-        reader, writer = runs.context.Pipe(duplex=False)
-        runs.worker = work
-        future = runs.start(job, reader)
-        reader.close()
-        writer.send(dict(zip(self.stand.fields, (self.first.name, self.first.secret.reveal()), strict=True)))
-        writer.close()
-        result = result_of(job, future)
-        assert result.exit is Exit.DONE, result
+        adopt(self.job(command=Adopt()), dict(zip(self.stand.fields, (self.first.name, self.first.secret.reveal()), strict=True)))
 
     # ---- the truth
 
@@ -199,6 +191,19 @@ def runner() -> Runner:
     libraries = preload(["postgres", "aws_iam_key", "http_token"])
     tests = [each for each in ("pytest",) if each in sys.modules]  # a child imports our main module again
     return Runner(runs=1, per_connection=1, libraries=[*libraries, *tests, "rotator.testing.kill.worker"])
+
+
+def adopt(job: Job, values: dict[str, str]) -> None:
+    """Perform this adoption of these fields: they go to the run by a pipe, as the command line sends them."""
+    runs = runner()
+    reader, writer = runs.context.Pipe(duplex=False)
+    runs.worker = work
+    future = runs.start(job, reader)
+    reader.close()
+    writer.send(values)
+    writer.close()
+    result = result_of(job, future)
+    assert result.exit is Exit.DONE, result
 
 
 def write_private(path: Path, text: str) -> None:

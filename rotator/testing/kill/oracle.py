@@ -1,0 +1,126 @@
+"""An oracle for real systems: it asks the servers by their own ways, never through our plugins, whether a law was broken."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from rotator.errors import Exit
+from rotator.ledgers.commands import verify_ledger
+from rotator.ledgers.heads import heads_of
+from rotator.model import Credential
+from rotator.record import Record
+from rotator.state import StateDir
+from rotator.testing.stands import World
+
+RESTING = ("at rest", "grace", "soak", "not_before")
+"""How a run may end when there is nothing to do now."""
+
+
+class Oracle:
+    """Judges one world. `about` says what was done to it."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.about = world, ""
+        self.spec, self.config = world.spec, world.loaded().config
+        self.minted = world.stand.minted(world.one) or 0
+        self.violations: list[str] = []
+
+    def violate(self, law: str, what: str) -> None:
+        """Note a broken law."""
+        self.violations.append(f"{self.world.stand.shape}: {self.about}: {law}: {what}")
+
+    # ---- right after a kill
+
+    def after_kill(self) -> None:
+        """I1, I2: what consumers hold logs in, and nothing old is dead before its time. And no lock outlives its process."""
+        record = self.world.record()
+        assert record.current is not None
+        ours = [record.current.credential]
+        if self.spec.in_place and record.pending and record.pending.credential:
+            ours.append(record.pending.credential)
+        if not any(self.world.stand.works(each) for each in ours):
+            self.violate("I1", "current does not log in")
+        if not self.spec.in_place:
+            self._places_work()
+            self._old_one_lives(record)
+        self._no_lock()
+
+    def _places_work(self) -> None:
+        for place, shown in self.world.shown().items():
+            if shown is not None and not self.world.stand.works(shown):
+                self.violate("I1", f"{place} shows a credential that does not log in")
+
+    def _old_one_lives(self, record: Record) -> None:
+        old = record.previous
+        begun = old and (old.disable_intent or old.disabled_at or old.revoke_intent or old.revoked)
+        if old and old.credential.secret and not begun and not self.world.stand.works(old.credential):
+            self.violate("I2", "the old one is dead, and nothing was written down against it")
+
+    def _no_lock(self) -> None:
+        lock = StateDir(self.config.state).take(self.spec.chain)
+        if lock is None:
+            self.violate("I5", "the lock is still held")
+        else:
+            lock.release()
+
+    # ---- after clean runs
+
+    def settled(self, code: Exit, why: str) -> None:
+        """I6: two clean runs must bring it to rest or to a wait."""
+        if code is not Exit.DONE or why not in RESTING:
+            self.violate("I6", f"after two clean runs it says {code.name}, {why}")
+        record = self.world.record()
+        if record.pending or record.current is None:
+            self.violate("I6", "after two clean runs something is pending")
+        if record.lease:
+            self.violate("I6", "after two clean runs somebody holds the lease")
+        self._lives_as_known(record)
+
+    def _lives_as_known(self, record: Record) -> None:
+        """I3, I4, and the places show current."""
+        stand, current, old = self.world.stand, record.current, record.previous
+        assert current is not None
+        allowed = {stand.mark(current.credential)} | ({stand.mark(old.credential)} if old and not old.revoked else set())
+        living = stand.living(self.world.one)
+        if living - allowed:
+            self.violate("I4", f"{len(living - allowed)} live that are neither current nor the old one in grace")
+        if not stand.works(current.credential):
+            self.violate("I1", "current does not log in at rest")
+        for place, shown in self.world.shown().items():
+            if not current.credential.same(shown):
+                self.violate("I6", f"{place} does not show current at rest")
+
+    def at_rest(self, known: list[Credential]) -> None:
+        """I3: nothing is left but current; what it replaced is dead."""
+        record = self.world.record()
+        if record.previous or record.pending:
+            self.violate("I6", "it does not come to rest")
+        self._lives_as_known(record)
+        for each in known:
+            if record.current and not record.current.credential.same(each) and self.world.stand.works(each):
+                self.violate("I3", "an old one still logs in at rest")
+
+    def audited(self) -> None:
+        """I9: the chain verifies. I5: no more was minted than the ledger announced."""
+        heads, troubles = heads_of({self.spec.store.name: self.world.store()})
+        report = verify_ledger(self.config.ledger_url, heads)
+        if report.exit is not Exit.DONE or troubles:
+            self.violate("I9", "; ".join(report.sentences()))
+        minted = self.world.stand.minted(self.world.one)
+        if minted is not None and minted - self.minted > self._announced():
+            self.violate("I5", f"{minted - self.minted} minted, {self._announced()} announced")
+
+    def _announced(self) -> int:
+        from contextlib import closing
+
+        from rotator.ledgers.reading import open_readonly
+
+        with closing(open_readonly(self.config.ledger_url)) as ledger:
+            events = [json.loads(each.line) for each in ledger.rows()]
+        return sum(each.get("effect") == "mint" and each.get("phase") == "intent" for each in events)
+
+
+def waited(seconds: float) -> None:
+    """Let real time pass."""
+    time.sleep(seconds)
