@@ -1,0 +1,72 @@
+"""The ways out that the recovery handbook gives lead out."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from labs import crash_at, due, living, rotated
+
+from rotator.errors import Exit
+from rotator.model import Credential, Secret
+from rotator.rotate import Adopt, HoldUntil, Undo
+from rotator.testing.lab import PATH, Lab, in_memory, on_disk
+
+THEIRS = "a-human-chose-this-0123456789-0123"
+PLACES = frozenset({"local", "env"})
+
+
+def changed_by_hand(lab, name):
+    lab.oracle.human_broke_current = True
+    lab.system.users[name].secrets = [THEIRS]
+    lab.oracle.living = lab.system.living()
+
+
+@pytest.mark.parametrize("shape", ["in place", "alternating", "overlapping"])
+def test_foreign_change_at_rest_their_password_is_taken_with_overwrite_for_each_place(shape):
+    lab = Lab(shape, in_memory())
+    lab.adopt()
+    name = lab.first.name
+    changed_by_hand(lab, name)
+    assert lab.run(named=True).why == "foreign_change"
+    assert lab.run(Adopt(credential=Credential(name=name, secret=Secret(THEIRS)), overwrite=PLACES)).exit is Exit.DONE
+    assert lab.run(named=True).why == "at rest"
+
+
+def test_foreign_change_in_a_rotation_what_the_store_shows_is_put_back():
+    lab = due("in place")
+    lab.run(plan=crash_at("write record PROMOTE"))
+    changed_by_hand(lab, "app")
+    assert lab.run(named=True).why == "foreign_change"
+    assert lab.run(Undo()).why == "foreign_change"
+    lab.system.users["app"].secrets = [lab.shown("local")[1]]
+    lab.oracle.living = lab.system.living()
+    assert lab.run(named=True).exit is Exit.DONE
+
+
+def test_a_deleted_key_in_grace_the_record_is_moved_aside_and_one_that_works_is_adopted(tmp_path):
+    lab = Lab("issue, two slots", on_disk(tmp_path))
+    lab.adopt()
+    lab.at(10_010)
+    lab.run()
+    deleted, alive = lab.record().current.credential.name, lab.record().previous.credential
+    lab.oracle.human_broke_current = True
+    lab.system.keys.pop(deleted)
+    lab.oracle.living = lab.system.living()
+    for command in (None, Undo(), Adopt(credential=alive)):
+        assert lab.run(command, named=True).exit in (Exit.HUMAN, Exit.FAILED)
+    for kind in ("records", "values"):
+        (tmp_path / "store" / kind / f"{PATH}.rec").rename(tmp_path / kind)
+    lab.oracle.start()
+    adopted = lab.run(Adopt(credential=alive, overwrite=PLACES))
+    assert (adopted.exit, living(lab)) == (Exit.DONE, [alive.name])
+    assert lab.run(named=True, forced=True).why == "grace"
+
+
+def test_a_hold_of_nothing_ends_a_hold():
+    lab = rotated("alternating")
+    lab.run(HoldUntil("month end", 100_000))
+    lab.at(50_000)
+    assert lab.run().why == "hold"
+    assert lab.run(HoldUntil("no longer needed", 0.0)).why != "hold"
