@@ -44,6 +44,8 @@ class EventName(StrEnum):
     HELD = "human.hold"
     UNDO_ASKED = "human.undo"
     RESOLVED = "human.resolve"
+    COMPROMISED = "human.compromise"
+    """A human says that a credential has leaked."""
     SECRET_READ = "secret.read"  # noqa: S105 - the name of an event
     """`rotator get`: who read which secret, when and why."""
 

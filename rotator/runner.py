@@ -18,6 +18,7 @@ from pebble import ProcessExpired, concurrent
 
 from rotator.errors import Exit
 from rotator.rotate import RunResult
+from rotator.rotate.messages import ENDS
 from rotator.worker import Job, work
 
 PRELOAD = [
@@ -105,7 +106,7 @@ class Runner:
 
 def result_of(job: Job, future: Future[RunResult]) -> RunResult:
     """How the run ended; a process that died or ran over its time left its record as it was: the next run goes on."""
-    died: dict[str, Any] = {"spec": job.spec.name, "exit": Exit.FAILED, "why": "died", "fix": "the next run goes on where this one stopped"}
+    died: dict[str, Any] = {"spec": job.spec.name, "exit": Exit.FAILED, "why": "died", "fix": ENDS["died"].fix}
     try:
         return future.result()
     except TimeoutError:

@@ -34,7 +34,7 @@ COMMANDS = {
     "compromise": "Mark a credential as leaked, and rotate at once.",
     "get": "Print what consumers of the file store see.",
     "audit": "Show, prove or export the audit ledger.",
-    "plugins": "List what is installed, or begin a new plugin.",
+    "plugins": "List what is installed, and what each can do.",
 }
 INTERRUPTED = 130
 _DROP_INS = "Drop-in plugins; may be repeated."

@@ -23,7 +23,7 @@ def command(options: Options, healthy: bool) -> int:
 
     SIGHUP loads the configuration anew; where it is not valid the old one stays.
     """
-    from rotator.cli.runs import held_ledger, make_job, new_runner
+    from rotator.cli.runs import held_ledger, make_job, new_runner, without_unready
     from rotator.daemon import Daemon
     from rotator.daemon import healthy as alive
     from rotator.load import refuse_unready
@@ -42,10 +42,10 @@ def command(options: Options, healthy: bool) -> int:
 
     def first() -> Loaded:
         loaded = options.load_lenient()
-        refuse_unready(loaded, loaded.specs)
-        for each in loaded.problems:
+        told, _ = without_unready(loaded, list(loaded.specs))
+        for each in told.problems:
             logger().error(str(each))
-        return loaded
+        return loaded  # with those whose secrets are not there yet: each of their runs looks again
 
     def job(loaded: Loaded, name: str) -> Job:
         spec = loaded.spec(name)

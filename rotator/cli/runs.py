@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -94,14 +95,45 @@ def new_runner(loaded: Loaded) -> Runner:
 
 def acting(options: Options, names: Sequence[str]) -> tuple[Loaded, list[RotationSpec]]:
     """Configuration and specs for a command that acts; a wrong spec is told and does not stop the others."""
-    from rotator.load import refuse_unready
-
     loaded = options.load_lenient()
-    specs = choose(loaded, names)
-    refuse_unready(loaded, specs)
+    loaded, specs = without_unready(loaded, choose(loaded, names))
     for each in loaded.problems:
         click.echo(str(each), err=True)
     return loaded, specs
+
+
+def without_unready(loaded: Loaded, specs: list[RotationSpec]) -> tuple[Loaded, list[RotationSpec]]:
+    """Less the specs that need a secret which cannot be read; what is wrong with those is among the problems then.
+
+    Raises `Invalid` where that leaves no spec, and where others could change the configuration.
+    """
+    from rotator.load import Invalid, refuse_unready
+
+    try:
+        refuse_unready(loaded, specs)
+    except Invalid as error:
+        ready: dict[tuple[str, ...], bool] = {}
+        left = [each for each in specs if _ready(loaded, each, ready)]
+        if not left:
+            raise
+        out = [each.name for each in specs if each not in left]
+        return replace(loaded, problems=(*loaded.problems, *error.problems), left_out=(*loaded.left_out, *out)), left
+    return loaded, specs
+
+
+def _ready(loaded: Loaded, spec: RotationSpec, known: dict[tuple[str, ...], bool]) -> bool:
+    """Whether all that this spec refers to can be read; asked once for each connection with its places."""
+    from rotator.load import Invalid, refuse_unready
+
+    uses = (spec.connection.name, *(each.by.name for each in spec.places))
+    if uses not in known:
+        try:
+            refuse_unready(loaded, [spec])
+        except Invalid:
+            known[uses] = False
+        else:
+            known[uses] = True
+    return known[uses]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rotator.errors import Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Level, Shape
 from rotator.plan import strangers
-from rotator.record import Failure, Hold, Pending, Previous, Record, Version
+from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
 from rotator.step import FOREIGN, LEASE, Name
@@ -82,6 +82,7 @@ class Humans(Steps):
         version = {"current": r.current, "previous": r.previous, "pending": r.pending}[command.which]
         if not version:
             raise Stopped("refused", f"there is no {command.which} credential")
+        self.tell(Phase.RECORD, EventName.COMPROMISED, outcome=Result.SUCCESS, reason=command.which, rotation=version.id)
         return r.but(compromised=r.compromised | {version.id})
 
     # ---- adoption
@@ -113,9 +114,10 @@ class Humans(Steps):
 
     def _foreign_places(self, id: str, command: Adopt) -> set[str]:
         """Places that show neither the adopted credential nor one that the record knows."""
-        before = self.record
+        before, old = self.record, self.record.current
         if command.credential:
-            self.record = before.but(current=Version(id, command.credential, 0.0))
+            given_up = (Tombstone(old.id, old.credential, 0.0),) if old else ()  # ours, so no stranger's
+            self.record = before.but(current=Version(id, command.credential, 0.0), tombstones=(*before.tombstones, *given_up))
         self.seen = self.seen.but(shows=self.read_places(Name.ADOPT))
         self.record = before
         return {place for place, shows in self.seen.shows.items() if shows == FOREIGN}

@@ -12,7 +12,7 @@ from rotator.errors import PortError, Rejected, Unfit
 from rotator.model import Credential, Finding, Level, Settle, Shape, same_values
 from rotator.record import Record
 from rotator.rotate.door import Door, Kind
-from rotator.rotate.order import Adopt, Stopped
+from rotator.rotate.order import Adopt, Compromise, Stopped, Undo
 from rotator.spec import PlaceSpec
 from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome
 from rotator.target import IssueTarget, Live
@@ -176,15 +176,22 @@ class Looks(Door):
         self.seen = self.seen.but(
             shows=self.read_places(Name.CHECK), alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK)
         )
-        if self.record.current and not isinstance(self.order.command, Adopt):
+        if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
             self.check_current(self.record.current.credential)
 
+    def goes_back(self) -> bool:
+        """Whether a human asks to go back to previous: then it is no matter whether current works, as that may be why."""
+        q, p = self.record.previous, self.record.pending
+        possible = q is not None and p is None and not (self.spec.in_place or q.credential.secret is None or q.revoke_intent or q.revoked)
+        leaked = isinstance(self.order.command, Compromise) and self.order.command.which == "current"
+        return possible and (leaked or isinstance(self.order.command, Undo))
+
     def check_target(self) -> list[Finding]:
-        """What the target's plugin finds; a refused admin is a finding too."""
-        target, r = self.ports.target, self.record
+        """What the target's plugin finds. In an adoption only what is adopted, and what is dead, is known."""
+        target, r, command = self.ports.target, self.record, self.order.command
         known, accepted = r.known(), sorted(r.base)
-        if isinstance(self.order.command, Adopt) and self.order.command.credential:
-            known = [*known, self.order.command.credential]
+        if isinstance(command, Adopt) and command.credential:
+            known = [command.credential, *(each.credential for each in r.tombstones)]
         return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)
 
     def check_store(self) -> list[Finding]:

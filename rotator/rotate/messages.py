@@ -41,12 +41,12 @@ ENDS: dict[str, End] = {
     "identity": End(
         Exit.HUMAN,
         "the record is about another environment or target than the spec",
-        "correct the spec, or adopt anew: `rotator adopt {spec} --from …`",
+        "correct the spec; or let an unfinished rotation end under the old one, and adopt anew: `rotator adopt {spec} --from …`",
     ),
     "foreign_change": End(
         Exit.HUMAN,
         "somebody else's hand changed the credential at the target; nothing was overwritten",
-        "find out who; then `rotator adopt {spec} --from …` with the one that works",
+        "find out who; then `rotator adopt {spec} --from …` with the one that works, or `rotator undo {spec}` while the old one lives",
     ),
     "foreign_change of place": End(
         Exit.HUMAN,
@@ -81,6 +81,7 @@ ENDS: dict[str, End] = {
     "check": End(Exit.FAILED, "CHECK found what must be mended first"),
     "ledger": End(Exit.FAILED, "the audit ledger does not take events, so nothing is done"),
     "failed": End(Exit.FAILED, "not done"),
+    "died": End(Exit.FAILED, "the run's process ended before its run did", "the next run goes on where this one stopped"),
     "refused": End(Exit.FAILED, "refused"),
     "cut off": End(Exit.FAILED, "not done; in place, a consumer may be cut off until the next run", "run it again at once"),
 }

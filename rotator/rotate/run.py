@@ -16,11 +16,19 @@ from rotator.rotate.foresee import foresee
 from rotator.rotate.humans import Humans
 from rotator.rotate.looks import observe
 from rotator.rotate.messages import DONE, ENDS
-from rotator.rotate.order import Adopt, Resolve, RunResult, Stopped
+from rotator.rotate.order import Adopt, Compromise, HoldUntil, Resolve, RunResult, Stopped, Undo
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
 LOOKS = ("foreign_change", "foreign_change of place", "orphan.suspect")
 """What a run without a lease may have seen only because another run was at work meanwhile."""
+ALARMS = {
+    "foreign_change": EventName.FOREIGN_CHANGE,
+    "foreign_change of place": EventName.FOREIGN_CHANGE,
+    "orphan.suspect": EventName.ORPHAN_SUSPECT,
+    "clock": EventName.CLOCK_SUSPECT,
+}
+"""Ends that have an event of their own."""
+COMMANDS: dict[type, str] = {Adopt: "adopt", HoldUntil: "hold", Undo: "undo", Resolve: "resolve", Compromise: "compromise"}
 LAST_ROW_BEFORE_CHECK = 3
 MOST_STEPS = 60
 """A run has some twenty; more is a loop."""
@@ -142,7 +150,7 @@ class Run(Humans):
         self.until = self.seam.ticks() + LEASE
         self.lease = Lease(self.order.run, self.seam.now() + LEASE, self.order.home)
         before, self.waiting = self.waiting, []
-        self.tell(None, EventName.RUN_BEGIN, reason=type(self.order.command).__name__.lower() if self.order.command else None)
+        self.tell(None, EventName.RUN_BEGIN, reason=COMMANDS[type(self.order.command)] if self.order.command else None)
         self.waiting += before
         if taken and self.seen.holder_dead:
             self.tell(None, EventName.LEASE_TAKEN_OVER, reason=f"run {taken.run} is dead")
@@ -263,6 +271,8 @@ class Run(Humans):
         """Give the lease back. Where that fails it lapses by itself, or the next run here takes it over."""
         end = ENDS.get(why, ENDS["failed"])
         done = Result.SUCCESS if end.exit is Exit.DONE else Result.FAILURE
+        if why in ALARMS:
+            self.tell(None, ALARMS[why], reason=why, outcome=Result.FAILURE)
         self.tell(None, EventName.RUN_END, reason=why, outcome=done)
         try:
             self.write(self.record, Name.RELEASE, release=True)
@@ -309,7 +319,7 @@ class Run(Humans):
     def idle(self, result: RunResult) -> RunResult:
         """A run that took no lease leaves one event in the ledger's own chain."""
         self.waiting.clear()
-        event = EventName.RUN_END if result.exit is Exit.DONE else EventName.CHECK_FAILED
+        event = EventName.RUN_END if result.exit is Exit.DONE else ALARMS.get(result.why, EventName.CHECK_FAILED)
         outcome = Result.SUCCESS if result.exit is Exit.DONE else Result.FAILURE
         self.tell(None, event, reason=result.why, outcome=outcome, chain=LEDGER_CHAIN)
         try:

@@ -25,6 +25,15 @@ def alive(pid: int) -> bool:
     return found is not None and found[0] not in GONE
 
 
+def children(pid: int) -> list[int]:
+    """Its living children, told by the kernel at once."""
+    try:
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(each) for each in told if alive(int(each))]
+
+
 def descendants(pid: int) -> list[int]:
     """Every living process below this one."""
     parents = {each: found[1] for each in _pids() if (found := _status(each)) and found[0] not in GONE}

@@ -12,6 +12,7 @@ from rotator.errors import Exit
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, HoldUntil, Undo
 from rotator.testing.lab import PATH, Lab, in_memory, on_disk
+from rotator.testing.twins import TwinKey
 
 THEIRS = "a-human-chose-this-0123456789-0123"
 PLACES = frozenset({"local", "env"})
@@ -24,13 +25,13 @@ def changed_by_hand(lab, name):
 
 
 @pytest.mark.parametrize("shape", ["in place", "alternating", "overlapping"])
-def test_foreign_change_at_rest_their_password_is_taken_with_overwrite_for_each_place(shape):
+def test_foreign_change_at_rest_their_password_is_taken(shape):
     lab = Lab(shape, in_memory())
     lab.adopt()
     name = lab.first.name
     changed_by_hand(lab, name)
     assert lab.run(named=True).why == "foreign_change"
-    assert lab.run(Adopt(credential=Credential(name=name, secret=Secret(THEIRS)), overwrite=PLACES)).exit is Exit.DONE
+    assert lab.run(Adopt(credential=Credential(name=name, secret=Secret(THEIRS)))).exit is Exit.DONE
     assert lab.run(named=True).why == "at rest"
 
 
@@ -45,14 +46,30 @@ def test_foreign_change_in_a_rotation_what_the_store_shows_is_put_back():
     assert lab.run(named=True).exit is Exit.DONE
 
 
-def test_a_deleted_key_in_grace_the_record_is_moved_aside_and_one_that_works_is_adopted(tmp_path):
+def test_a_deleted_key_in_grace_is_gone_back_from():
+    lab = rotated("issue, two slots")
+    deleted, alive = lab.record().current.credential.name, lab.record().previous.credential
+    lab.oracle.human_broke_current = True
+    lab.system.keys.pop(deleted)
+    lab.oracle.living = lab.system.living()
+    assert lab.run(named=True).why == "foreign_change"
+    assert lab.run(Undo()).exit is Exit.DONE
+    assert lab.record().current.credential.same(alive)
+
+
+def test_a_deleted_key_in_mid_revoke_the_record_is_moved_aside_and_one_that_works_is_adopted(tmp_path):
     lab = Lab("issue, two slots", on_disk(tmp_path))
     lab.adopt()
     lab.at(10_010)
     lab.run()
-    deleted, alive = lab.record().current.credential.name, lab.record().previous.credential
+    lab.at(12_300)
+    lab.run()
+    lab.at(12_700)
+    lab.run(plan=crash_at("revoke"))
     lab.oracle.human_broke_current = True
-    lab.system.keys.pop(deleted)
+    lab.system.keys.clear()
+    alive = Credential(name="key-minted", secret=Secret(THEIRS))
+    lab.system.keys["key-minted"] = TwinKey(THEIRS, lab.seam.now())
     lab.oracle.living = lab.system.living()
     for command in (None, Undo(), Adopt(credential=alive)):
         assert lab.run(command, named=True).exit in (Exit.HUMAN, Exit.FAILED)

@@ -311,3 +311,31 @@ def test_secrets_are_chosen_by_the_seam_and_no_two_are_alike():
     lab.run()
     assert lab.record().current.credential.secret.matches(Secret(lab.system.users["app"].secrets[0]))
     assert not lab.record().current.credential.same(lab.first)
+
+
+@pytest.mark.parametrize("shape", GRACE)
+@pytest.mark.parametrize("command", [Undo(), Compromise()])
+def test_while_the_old_one_lives_undo_is_the_way_out_of_a_current_that_somebody_killed(shape, command):
+    lab = rotated(shape)
+    current, old = lab.record().current.credential, lab.record().previous.credential
+    lab.system.keys.pop(current.name, None)
+    for name, user in lab.system.users.items():
+        user.secrets = [each for each in user.secrets if (name, each) != (current.name, current.secret.reveal())]
+    lab.oracle.living, lab.oracle.human_broke_current = lab.system.living(), True
+    assert lab.run().why == "foreign_change"
+    lab.run(command)
+    assert any(each.event == "foreign_change" for each in lab.ledger.events)
+    living_now = lab.record().current.credential
+    assert (living_now.name, living_now.secret.reveal()) in lab.system.living()
+    assert living_now.same(old) or isinstance(command, Compromise)
+
+
+def test_adopting_another_credential_does_not_call_our_own_old_one_a_stranger_s():
+    lab = due("in place")
+    lab.run()
+    lab.system.users["app"].secrets = ["a-human-chose-this-0123456789-0123"]
+    lab.oracle.human_broke_current = True
+    chosen = Secret("a-human-chose-this-0123456789-0123")
+    result = lab.run(Adopt(credential=type(lab.first)(name="app", secret=chosen)))
+    assert result.exit is Exit.DONE
+    assert lab.shown("env") == ("app", "a-human-chose-this-0123456789-0123")

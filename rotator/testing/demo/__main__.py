@@ -31,7 +31,7 @@ def main() -> int:
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, _interrupted)
     report, before, begun = Report(sys.stdout), Before(), time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="rotator-demo-"))
+    folder = Path(tempfile.mkdtemp(prefix="rotator-demo-", dir="/tmp"))  # the path of a socket has at most 107 bytes
     folders = [folder]
     try:
         with ExitStack() as stack:

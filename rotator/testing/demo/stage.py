@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,11 +108,10 @@ def build(folder: Path, canary: Canary, stack: ExitStack) -> Stage:
     postgres = PostgresServer(log_statements=True)
     aws, hub = MotoServer(folder / "aws-access.log"), HubServer()
     servers: tuple[AbstractContextManager[Any], ...] = (postgres, aws, hub)
-    with ThreadPoolExecutor(3) as pool:
+    with ExitStack() as ended, ThreadPoolExecutor(3) as pool:
         starts = [pool.submit(each.__enter__) for each in servers]
-    for server, started in zip(servers, starts, strict=True):
-        if started.exception() is None:
-            stack.push(server)
+        ended.callback(_take, servers, starts, stack)  # also where we are interrupted meanwhile
+        wait(starts)
     for started in starts:
         started.result()
     aws_relay = stack.enter_context(HoldingRelay(urlsplit(aws.url).port or 0))
@@ -119,6 +119,13 @@ def build(folder: Path, canary: Canary, stack: ExitStack) -> Stage:
     stage = Stage(folder, canary, postgres, aws, hub, aws_relay, hub_relay)
     stage.first = {DATABASE: _people_of_postgres(stage), UPLOADS: _people_of_aws(stage), TOKEN: _people_of_hub(stage)}
     return stage
+
+
+def _take(servers: Sequence[AbstractContextManager[Any]], starts: Sequence[Future[Any]], stack: ExitStack) -> None:
+    """What has started is ended by the stack."""
+    for server, started in zip(servers, starts, strict=True):
+        if started.exception() is None:
+            stack.push(server)
 
 
 def _people_of_postgres(stage: Stage) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -67,7 +68,9 @@ class Before:
 
     def left(self, *folders: Path) -> list[str]:
         """What is there now and was not: processes of ours, users, these folders. Empty: nothing."""
-        processes = [f"process {pid}" for pid in _children()]
+        processes = [f"process {pid} (killed now)" for pid in _children()]
+        for pid in _children():
+            os.kill(pid, signal.SIGKILL)
         users = [f"user {each}" for each in sorted(_users() - self._users)]
         return [*processes, *users, *(str(each) for each in folders if each.exists())]
 

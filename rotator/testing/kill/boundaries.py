@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from rotator.model import Credential
-from rotator.rotate import Command, RunResult, Undo
+from rotator.rotate import Command, Kind, RunResult, Undo
 from rotator.testing.kill.oracle import Oracle
 from rotator.testing.kill.worker import Kill, When, killed
 from rotator.testing.stands import Stand, World
@@ -92,22 +92,26 @@ class Telling:
                 return
 
 
-def one_kill(world: World, story: Story, number: int, when: When) -> tuple[str | None, Oracle]:
-    """One history; the effect at which it was killed, None: it has no such effect."""
+def one_kill(world: World, story: Story, number: int, when: When) -> tuple[str, Oracle]:
+    """One history; the effect at which it was killed, empty: it has no such effect.
+
+    It is told to its end where the kill was at a change; before a read all is as it was before the next change.
+    """
     telling = Telling(world)
     telling.prepare(story)
     oracle = Oracle(world)
     telling.note.unlink(missing_ok=True)
     result = telling.run(Kill(number, when, note=str(telling.note)), forced=story.forced, command=story.command)
-    effect = telling.note.read_text() if telling.note.exists() else None
+    kind, _, effect = telling.note.read_text().partition(" ") if telling.note.exists() else ("", "", "")
     oracle.about = f"{when} {effect} ({number})"
-    if effect is not None and result.why != "died":
+    if effect and result.why != "died":
         oracle.violate("I13", f"it was killed, and says {result.why}")
     oracle.after_kill()
     clean = [telling.run() for _ in range(2)][-1]
     oracle.settled(clean.exit, clean.why)
-    telling.rest()
-    oracle.at_rest(telling.known)
+    if kind != Kind.READ.value:
+        telling.rest()
+        oracle.at_rest(telling.known)
     oracle.audited()
     return effect, oracle
 
@@ -123,7 +127,7 @@ def every_kill(stand: Stand, folder: Path, *, most: int | None = None) -> Iterat
                 unique = next(numbers)
                 world = World(stand, folder / str(unique), f"b{unique}")
                 effect, oracle = one_kill(world, story, number, "before" if when == "before" else "after")
-                if effect is None or (most is not None and number > most):
+                if not effect or (most is not None and number > most):
                     yield name, "", oracle.violations
                     break
                 yield name, f"{when} {effect}", [f"{name}: {each}" for each in oracle.violations]

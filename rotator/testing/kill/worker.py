@@ -24,7 +24,7 @@ LONGEST_SLEEP = 0.15
 class Kill:
     """Before the effect with this number (from 1), or after the change with this number: after a read there is nothing to see.
 
-    `effect`: only those whose name begins so are counted. `note`: a file that gets the name of the effect.
+    `effect`: only those whose name begins so are counted. `note`: a file that gets the name and the kind of the effect.
     """
 
     number: int
@@ -45,15 +45,15 @@ class KillAt(Around):
         self.count += counts
         hit = counts and self.count == self.kill.number
         if hit and self.kill.when == "before":
-            self._die(name)
+            self._die(name, kind)
         result = call()
         if hit:
-            self._die(name)
+            self._die(name, kind)
         return result
 
-    def _die(self, name: str) -> None:
+    def _die(self, name: str, kind: Kind) -> None:
         if self.kill.note:
-            Path(self.kill.note).write_text(name)
+            Path(self.kill.note).write_text(f"{kind.value} {name}")
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -71,6 +71,7 @@ class World:
             "soak": stand.soak,
             "publish": [{"destination": "env", "keys": dict(zip(ENV_KEYS, stand.fields, strict=True))}],
         } | spec
+        self._loaded: Loaded | None = None
         self.first = stand.begin(one)
         self.make()
 
@@ -109,6 +110,7 @@ class World:
     def write_schedule(self, **changes: Any) -> None:
         """Write the schedule anew, with some keys of the spec replaced."""
         self.spec_yaml |= changes
+        self._loaded = None
         write_private(self.folder / "schedules/team.yaml", yaml.safe_dump({"version": 1, "rotations": {NAME: self.spec_yaml}}))
 
     def fingerprint(self) -> dict[str, str]:
@@ -131,8 +133,10 @@ class World:
     # ---- within this process
 
     def loaded(self) -> Loaded:
-        """The configuration."""
-        return load(self.folder / "rotator.yaml", plugin_dirs=self.plugins)
+        """The configuration, as the files say now."""
+        if self._loaded is None:
+            self._loaded = load(self.folder / "rotator.yaml", plugin_dirs=self.plugins)
+        return self._loaded
 
     @property
     def spec(self) -> RotationSpec:
