@@ -34,13 +34,31 @@ def command(options: Options, names: tuple[str, ...]) -> int:
     rows = [_row(each, stores) for each in choose(loaded, names)]
     if not names:
         rows += _of_no_spec(loaded, stores)
+    ended = _ended(loaded)
+    for row in rows:
+        row["last"] = ended.get(row["spec"])
     code = worst([*(row["exit"] for row in rows), *([Exit.BAD_INPUT] if loaded.problems else [])])
     if options.json:
         render.as_json({"exit": int(code), "specs": [{**row, "exit": int(row["exit"])} for row in rows]})
     else:
-        columns = ["spec", "state", "age", "due", "current", "pending", "previous", "waits_for"]
+        columns = ["spec", "state", "age", "due", "current", "pending", "previous", "last", "waits_for"]
         render.result(columns, rows, json=False)
     return int(code)
+
+
+def _ended(loaded: Loaded) -> dict[str, str]:
+    """How the last runs ended, by the ledger; what cannot be read is told, and shows nothing."""
+    from rotator.errors import LedgerFailed
+    from rotator.ledgers.commands import last_outcomes
+    from rotator.ledgers.place import path_of
+
+    if not path_of(loaded.config.ledger_url).exists():
+        return {}
+    try:
+        return last_outcomes(loaded.config.ledger_url)
+    except LedgerFailed as error:
+        click.echo(f"rotator: {error}", err=True)
+        return {}
 
 
 def _open(loaded: Loaded) -> dict[str, Store[Any]]:

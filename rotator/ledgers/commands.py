@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from rotator.audit import LEDGER_CHAIN
+from rotator.audit import LEDGER_CHAIN, EventName
 from rotator.errors import RotatorError
 from rotator.ledgers.heads import Records, heads_of, own_head, write_heads
+from rotator.ledgers.nodes import document_of
 from rotator.ledgers.reading import open_readonly
 from rotator.ledgers.report import Report
 from rotator.ledgers.show import Filter, export, show
@@ -20,6 +21,17 @@ def verify_ledger(url: str, heads: Mapping[str, Head | None] | None) -> Report:
     """Prove the ledger at `url` against heads that were read before; None: there are none at hand. `BadInput`, `LedgerFailed`."""
     with closing(open_readonly(url)) as ledger:
         return verify(ledger.rows(), heads)
+
+
+ENDS = (EventName.RUN_END, EventName.CHECK_FAILED, EventName.FOREIGN_CHANGE, EventName.ORPHAN_SUSPECT, EventName.CLOCK_SUSPECT)
+"""Events that say how a run ended."""
+
+
+def last_outcomes(url: str) -> dict[str, str]:
+    """How the last run of each spec ended, by its name: time and state. `BadInput`, `LedgerFailed`."""
+    with closing(open_readonly(url)) as ledger:
+        found = [document_of(each.line) or {} for each in ledger.last_of(ENDS)]
+    return {each["spec"]: f"{each.get('ts', '')[:19]}Z {each.get('reason', '')}" for each in found if "spec" in each}
 
 
 def show_ledger(url: str, wanted: Filter) -> Iterator[str]:

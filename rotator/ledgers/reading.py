@@ -12,14 +12,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rotator.audit import Event, Ledger, Row
+from rotator.audit import Event, EventName, Ledger, Row
 from rotator.errors import LedgerFailed
 from rotator.ledgers.place import part, path_of
 from rotator.ledgers.sqlite import connect, read_rows
 from rotator.ledgers.trouble import troubles
 
 
-def open_readonly(url: str) -> Ledger:
+def open_readonly(url: str) -> ReadOnlyLedger:
     """The ledger, or the copy of one, at `sqlite:///path`, for reading. Loose modes are no matter here: an auditor's copy is his.
 
     Read the heads first: what is written after this call may or may not be seen. Raises `BadInput`, `LedgerFailed`.
@@ -68,6 +68,15 @@ class ReadOnlyLedger(Ledger):
         yield from read_rows(self._database, self.path, chain)
         if self._stamp is not None and self._stamp != _stamp(self.path):
             raise LedgerFailed("the audit ledger changed while it was read", where=str(self.path), fix="read it again")
+
+    def last_of(self, events: Sequence[EventName]) -> Iterator[Row]:
+        """The newest row of each spec among these events. `LedgerFailed` where it cannot be read."""
+        assert self._database is not None
+        marks = ", ".join("?" * len(events))
+        newest = f"SELECT max(row) FROM event WHERE event IN ({marks}) GROUP BY spec"  # noqa: S608 - as many marks as events
+        with troubles(self.path):
+            for row, chain, line in self._database.execute(f"SELECT row, chain, line FROM event WHERE row IN ({newest})", events):  # noqa: S608 - as above
+                yield Row(row, chain, line)
 
     def append(self, events: Sequence[Event]) -> None:
         """Always `LedgerFailed`."""

@@ -104,3 +104,25 @@ def test_a_line_that_is_no_event_stays_a_row_of_no_chain():
 def test_events_have_no_place_for_what_is_not_allowed():
     with pytest.raises(TypeError):
         Event(ts="x", event=EventName.STEP, chain="a", secret="x")
+
+
+def test_the_last_outcome_of_each_spec_is_its_newest_end(tmp_path):
+    import os
+
+    from rotator.audit import Event, EventName, link
+    from rotator.ledgers.commands import last_outcomes
+    from rotator.ledgers.sqlite import open_ledger
+
+    folder = tmp_path / "ledger"
+    os.mkdir(folder, 0o700)
+    url = f"sqlite:///{folder}/l.db"
+    ledger = open_ledger(url)
+    made = [
+        Event(ts="2026-11-24T10:00:00.000+00:00", event=EventName.RUN_END, chain="c", spec="a", reason="grace"),
+        Event(ts="2026-11-24T11:00:00.000+00:00", event=EventName.RUN_END, chain="c", spec="a", reason="at rest"),
+        Event(ts="2026-11-24T11:00:00.000+00:00", event=EventName.STEP, chain="c", spec="a", step="RELEASE"),
+        Event(ts="2026-11-24T09:00:00.000+00:00", event=EventName.CHECK_FAILED, chain="c", spec="b", reason="adopt"),
+    ]
+    ledger.append(link(made, None)[0])
+    ledger.close()
+    assert last_outcomes(url) == {"a": "2026-11-24T11:00:00Z at rest", "b": "2026-11-24T09:00:00Z adopt"}
