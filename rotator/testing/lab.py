@@ -278,6 +278,8 @@ class Lab:
             last = self.clean_run()
             if number == 1 and last.exit not in (Exit.DONE, Exit.HUMAN):
                 self.oracle.violate("I6", f"after two clean runs: {last.why}")
+            if number > 1 and last.why == "at rest":
+                break
         self.oracle.at_rest(last)
         self.audited()
 

@@ -6,6 +6,8 @@ from rotator.rotate import Adopt, Undo
 from rotator.testing.faults import Fault, FaultPlan, can_suffer
 from rotator.testing.lab import SHAPES, Lab
 
+pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
+
 TICKS = (10_010, 10_400, 11_900, 12_300)
 """A slot is due; grace; grace is over; soak is over."""
 STORIES = {

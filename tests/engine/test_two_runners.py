@@ -8,6 +8,8 @@ from rotator.rotate import HoldUntil, RunResult, Undo
 from rotator.testing.interleave import Interleaving
 from rotator.testing.lab import SHAPES, Lab, in_memory
 
+pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
+
 SEEDS = range(40)
 """By five shapes: 200 interleavings of two runners."""
 FEWER = range(100, 112)
