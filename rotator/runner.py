@@ -6,6 +6,8 @@ Main never holds a target's secret. A run that does not answer by its deadline i
 from __future__ import annotations
 
 import multiprocessing
+import os
+import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -16,7 +18,7 @@ from typing import Any
 import pebble
 from pebble import ProcessExpired, concurrent
 
-from rotator.errors import Exit
+from rotator.errors import BadInput, Exit
 from rotator.rotate import RunResult
 from rotator.rotate.messages import ENDS
 from rotator.worker import Job, work
@@ -33,6 +35,19 @@ pebble.CONSTS.term_timeout = 0.05
 pebble.CONSTS.sleep_unit = 0.02
 
 
+LONGEST_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
+"""Bytes: the address of a socket has 107 (unix(7)), and multiprocessing adds these."""
+
+
+def refuse_long_tmpdir() -> None:
+    """Raise `BadInput` where the socket of the run processes would have no room."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_TMPDIR:
+        raise BadInput(
+            f"the path of the temporary directory has more than {LONGEST_TMPDIR} bytes", where=folder, fix="set TMPDIR to a shorter one"
+        )
+
+
 def preload(types: Iterable[str]) -> list[str]:
     """Modules for the forkserver: our own, and the well-kept libraries that these target types say they use."""
     wanted = set(types)
@@ -47,6 +62,7 @@ class Runner:
         self, *, runs: int, per_connection: int, libraries: Sequence[str] = PRELOAD, worker: Callable[..., RunResult] = work
     ) -> None:
         self.runs, self.per_connection, self.worker = runs, per_connection, worker
+        refuse_long_tmpdir()
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(list(libraries))
         self.stop_reader, self.stop_writer = self.context.Pipe(duplex=False)

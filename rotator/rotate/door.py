@@ -106,6 +106,8 @@ class Door:
         self.head = self.record.audit_head
         self.waiting: list[Event] = []
         self.last_error: PortError | None = None
+        self.doing = ""
+        """The present effect in words: which step, what, and where."""
         self.started = seam.ticks()
 
     # ---- effects
@@ -141,6 +143,7 @@ class Door:
     ) -> T:
         if kind is not Kind.READ and not exempt:
             self.still_ours()
+        self.doing = f"{step} ({effect}) {self._where(port, about)}"
         event: dict[str, Any] = {"step": step, "effect": effect, "attempt": attempt, **about}
         if kind is Kind.CHANGE:
             self.tell(Phase.INTENT, **event)
@@ -156,6 +159,12 @@ class Door:
         if kind is not Kind.WRITE:
             self._told(event, begun, Result.SUCCESS, None)
         return result
+
+    def _where(self, port: Port, about: Mapping[str, str]) -> str:
+        """Of which system an effect is."""
+        if "place" in about:
+            return f"in {about['place']}"
+        return f"at {self.spec.identity.endpoint}" if port is self.ports.target else f"in {self.spec.chain}"
 
     def _call(self, effect: str, kind: Kind, call: Callable[[], T], port: Port) -> T:
         try:

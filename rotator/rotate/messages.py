@@ -67,7 +67,7 @@ ENDS: dict[str, End] = {
     "open place": End(
         Exit.UNPROVEN,
         "a place does not show the new credential yet; the old one stays alive",
-        "see the place's error; the next run tries again",
+        "mend what keeps it from being written; the next run tries again",
     ),
     "overdue": End(
         Exit.UNPROVEN,
@@ -86,3 +86,17 @@ ENDS: dict[str, End] = {
     "cut off": End(Exit.FAILED, "not done; in place, a consumer may be cut off until the next run", "run it again at once"),
 }
 """By the `why` of a step that ends a run, or of `Stopped`."""
+
+IN_PLACE = {
+    "open place": End(
+        Exit.FAILED,
+        "a place does not show the new credential yet, and the old one is dead: who reads that place is cut off",
+        "mend what keeps it from being written, and run it again at once",
+    )
+}
+"""Ends that are worse where one user has one secret."""
+
+
+def end_of(why: str, *, in_place: bool) -> End:
+    """How a run ended that ended for this reason."""
+    return IN_PLACE.get(why, ENDS[why]) if in_place else ENDS[why]

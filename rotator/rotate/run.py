@@ -15,7 +15,7 @@ from rotator.rotate.door import Kind
 from rotator.rotate.foresee import foresee
 from rotator.rotate.humans import Humans
 from rotator.rotate.looks import observe
-from rotator.rotate.messages import DONE, ENDS
+from rotator.rotate.messages import DONE, ENDS, end_of
 from rotator.rotate.order import Adopt, Compromise, HoldUntil, Resolve, RunResult, Stopped, Undo
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
@@ -41,6 +41,7 @@ class Run(Humans):
         """Do what is to be done; every way to end comes back as a result."""
         self.steps: list[Step] = []
         self.claimed = False
+        self.open_places: list[str] = []
         try:
             result = self._go()
             if result.why in LOOKS and not self.claimed and self.moved():
@@ -61,9 +62,9 @@ class Run(Humans):
         except LedgerFailed as error:
             return self.ended("ledger", str(error))
         except Corrupt as error:
-            return self.ended("failed", str(error), code=Exit.HUMAN)
+            return self.ended("failed", f"{self.doing}: {error}", code=Exit.HUMAN)
         except PortError as error:
-            return self.finish(Stopped(self.failed_why(), str(error)))
+            return self.finish(Stopped(self.failed_why(), f"{self.doing}: {error}"))
 
     def last_words(self, result: RunResult) -> RunResult:
         """What a run that could not release has still to tell: outcomes that wait for a write which never came."""
@@ -183,7 +184,9 @@ class Run(Humans):
         if self.seam.ticks() - self.started > self.order.run_time - 2 * self.order.timeout:
             raise Stopped("time")
         self.steps.append(step)
+        self.last_error = None
         outcome = self.perform(step)
+        trouble = self.trouble(outcome)
         now, before = self.seam.now(), self.record
         new = after(self.spec, step, outcome, before, now)
         self.seen = learn(step, outcome, before, self.seen)
@@ -192,11 +195,17 @@ class Run(Humans):
         why = self.stops(step, outcome)
         if why:
             self.record = new
-            detail = str(self.last_error) if self.last_error and outcome.error == type(self.last_error).__name__ else ""
-            raise Stopped(why, detail, until=outcome.data if outcome.error == "used" else None)
+            raise Stopped(why, trouble, until=outcome.data if outcome.error == "used" else None)
+        if outcome.error and step.name in (Name.PUBLISH, Name.RELOAD):
+            self.open_places.append(trouble or f"{step.name} in {step.what}: what was read back is not what was written")
         if new is not before:
             self.write(new, step.name, self.reason(step, outcome))
         return None
+
+    def trouble(self, outcome: Outcome) -> str:
+        """What kept a step from succeeding, and where."""
+        error = self.last_error
+        return f"{self.doing}: {error}" if error and outcome.error == type(error).__name__ else ""
 
     def reason(self, step: Step, outcome: Outcome) -> str:
         """What a write of the record stands for."""
@@ -213,7 +222,7 @@ class Run(Humans):
             return error
         if error == "suspect":
             return "orphan.suspect"
-        if step.name in (Name.PUBLISH, Name.RELOAD) and error != "Denied":
+        if step.name in (Name.PUBLISH, Name.RELOAD):
             return None
         if step.name is Name.ISSUE and error == "Unreachable" and not step.what:
             return None
@@ -290,7 +299,7 @@ class Run(Humans):
         code: Exit | None = None,
     ) -> RunResult:
         """The result, in words."""
-        end = ENDS[why]
+        end, detail = end_of(why, in_place=self.spec.in_place), detail or self.details(why)
         code = code or (step.exit if step and step.exit is not None else end.exit)
         if why == "not_before" and not self.open_work():
             code = Exit.DONE
@@ -308,6 +317,12 @@ class Run(Humans):
             findings=self.findings,
             claimed=self.claimed,
         )
+
+    def details(self, why: str) -> str:
+        """What this run has seen that led to such an end."""
+        if why == "foreign_change":
+            return "; ".join(each.text for each in self.findings if each.level is Level.FAIL)
+        return "; ".join(self.open_places) if why == "open place" else ""
 
     def done(self) -> list[str]:
         """What this run has done, in words."""

@@ -34,7 +34,7 @@ class LossyProxy:
     at first. `lost` counts requests and replies.
     """
 
-    def __init__(self, port: int, *, seed: int, rate: float) -> None:
+    def __init__(self, port: int, *, seed: int | str, rate: float) -> None:
         self._to, self.rate = port, rate
         self._random, self._lock = random.Random(seed), threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))

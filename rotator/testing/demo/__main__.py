@@ -84,7 +84,7 @@ def finish(demo: Demo, watch: Watch) -> None:
 def _search(demo: Demo, stage: Stage, watch: Watch) -> None:
     hits = leaks(stage, demo.report.text, watch)
     count = len(stage.canary.labels)
-    where = "outputs, logs at DEBUG, ledger and copies, state, the servers' logs, arguments and environments of processes"
+    where = "outputs, logs at DEBUG, ledger and a copy, state, the servers' logs, arguments and environments of processes"
     demo.report.check(not hits, f"none of {count} secrets in {stage.canary.count >> 10} KiB: {where}", "\n".join(map(str, hits)))
     demo.report.check(scan(stage.canary, stage.env_file), "the same search finds them where they belong, in the application's file")
 

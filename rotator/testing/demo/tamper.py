@@ -125,6 +125,7 @@ def tamper(demo: Demo) -> None:
             copy = Copy(database, heads)
             expected = way(copy, 10 * number)
         done = _verify(demo, path, heads)
+        path.unlink()
         found: dict[str, Any] = next((each for each in done.document.get("chains", []) if each["chain"] == CHAIN), {})
         fine = done.code == 1 and found.get("verdict") == "tampered" and found.get("first_bad") == expected
         demo.report.check(fine, f"{what}: found, at event {found.get('first_bad')} of {DATABASE}", done.why)

@@ -1,4 +1,4 @@
-"""`python -m rotator.testing.kill`: real SIGKILLs, at every boundary and at random moments, for five shapes. `make kill`.
+"""`python -m rotator.testing.kill`: real SIGKILLs, at every boundary and at random moments, for five shapes; then losses. `make kill`.
 
 Each shape is a process of its own, two at a time. Progress is on stderr; the last line on stdout is `kill: N kills, 0 violations`.
 Exit code 1 where a law was broken.
@@ -17,12 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rotator.testing.kill.boundaries import every_kill
+from rotator.testing.kill.lossy import lossy_rotations
 from rotator.testing.kill.random_kills import random_kills
 from rotator.testing.stands import STANDS
 
-RANDOM_KILLS = 20
+RANDOM_KILLS, LOSSY_ROTATIONS = 20, 10
 QUICK = 2
-"""With `--quick`: so many kills of each kind."""
+"""With `--quick`: so many of each kind."""
 
 
 def _say(text: str) -> None:
@@ -43,7 +44,10 @@ def one_shape(shape: str, seed: int, *, quick: bool) -> dict[str, object]:
             kills, violations = kills + about.startswith("random"), violations + found
             if found or not about.startswith("random"):
                 _say(f"{shape}: {about}: {kills} kills, {time.monotonic() - begun:.0f} s {found or ''}")
-    return {"shape": shape, "kills": kills, "boundaries": len(places), "violations": violations}
+        losses = lossy_rotations(stand, folder / "lossy", seed, QUICK if quick else LOSSY_ROTATIONS)
+    lost = f"{losses.requests} requests and {losses.replies} replies of {losses.sent} lost"
+    _say(f"{shape}: {losses.rotations} rotations in {losses.runs} runs, {lost}, {time.monotonic() - begun:.0f} s {losses.violations or ''}")
+    return {"shape": shape, "kills": kills, "boundaries": len(places), "violations": violations + losses.violations}
 
 
 def _apart(shape: str, given: argparse.Namespace) -> dict[str, object]:

@@ -64,7 +64,7 @@ class Losses:
 def lossy_rotations(stand: Stand, folder: Path, seed: int, rotations: int) -> Losses:
     """So many rotations of one principal, each to its rest; the oracle looks after every run, past the proxy."""
     losses = Losses()
-    with LossyProxy(stand.port, seed=seed, rate=RATES[stand.shape]) as proxy:
+    with LossyProxy(stand.port, seed=f"{stand.shape} {seed}", rate=RATES[stand.shape]) as proxy:
         world = World(stand, folder, f"lossy{seed}", port=proxy.port)
         world.adopt()
         oracle, ahead = Oracle(world), 0.0

@@ -27,8 +27,8 @@ PATIENCE = 30.0
 ANYWHERE = 0.25
 """The share of kills that come at any moment of the command; the others once the run's process is there."""
 RUNS_TO_REST = 6
-UNDONE = 0.3
-"""The share of graces in which an undo is killed."""
+UNHARMED, UNDONE = 0.5, 0.3
+"""The share of rotations that are left alone, so that what comes after them is killed, and of undos among that."""
 
 
 class Killer:
@@ -111,9 +111,11 @@ class Killer:
 
     def next_command(self) -> tuple[str, ...]:
         """What is killed next: it depends on what there is to do."""
-        if self.why not in ("grace", "soak") or self.next_look is None:
+        if self.why not in ("grace", "soak"):
             self._fit_grace()
-            return ("run", NAME, "--force")
+            if self.random.random() >= UNHARMED:
+                return ("run", NAME, "--force")
+            self.clean("run", NAME, "--force")
         if self.random.random() < UNDONE:
             return ("undo", NAME)
         self._wait_for_it()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +22,15 @@ from rotator.testing.stands.web import calls
 _ENTRY_POINTS = "[rotator.targets]\ntwin = twin_target:TwinUser\n[rotator.connections]\ntwin = twin_target:TwinAddress\n"
 
 
+@cache
+def _drop_in() -> tempfile.TemporaryDirectory[str]:
+    """The plugin's directory, one for this process: two of them would both offer the type."""
+    folder = tempfile.TemporaryDirectory(prefix="twin-")
+    shutil.copyfile(str(twin_target.__file__), Path(folder.name) / "twin_target.py")
+    (Path(folder.name) / "entry_points.txt").write_text(_ENTRY_POINTS)
+    return folder
+
+
 class Overlapping(Stand):
     """One user, two secrets that work at once."""
 
@@ -32,12 +42,9 @@ class Overlapping(Stand):
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
         self._open = build_opener(ProxyHandler({})).open
-        self._folder = tempfile.TemporaryDirectory(prefix="twin-")
 
     def __enter__(self) -> Self:
-        self.drop_in = Path(self._folder.name)
-        shutil.copyfile(str(twin_target.__file__), self.drop_in / "twin_target.py")
-        (self.drop_in / "entry_points.txt").write_text(_ENTRY_POINTS)
+        self.drop_in = Path(_drop_in().name)
         command = [sys.executable, "-m", "rotator.testing.stands.twin_server"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
@@ -48,7 +55,6 @@ class Overlapping(Stand):
         process, self._process = self._process, None
         if process is not None:
             process.communicate(timeout=10)
-        self._folder.cleanup()
 
     @property
     def port(self) -> int:
