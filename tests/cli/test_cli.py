@@ -346,3 +346,16 @@ def test_what_a_command_returns_is_the_exit_code(monkeypatch):
 
     monkeypatch.setattr(rotator.cli.Commands, "get_command", lambda *_: command)
     assert main(["--config", "x.yaml", "--json", "status"]) == 3
+
+
+def test_a_temporary_directory_with_too_long_a_path_is_told_before_any_run(monkeypatch):
+    import tempfile
+
+    import pytest
+
+    from rotator.errors import BadInput
+    from rotator.runner import refuse_long_tmpdir
+
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * 90)
+    with pytest.raises(BadInput, match="TMPDIR"):
+        refuse_long_tmpdir()
