@@ -44,7 +44,7 @@ soak: .venv/.stamp  ## rotate for a long time, with faults
 
 test: .wheel-venv/.stamp  ## test the built wheel; TESTS=tests/engine or TESTS=words of a name: only these
 	rm -f .coverage .coverage.*
-	PYTHONSAFEPATH=1 ROTATOR_TESTED=wheel $(WHEEL)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report= $(if $(findstring /,$(TESTS)),$(TESTS),$(if $(TESTS),-k "$(TESTS)")) $(ARGS)
+	PYTHONSAFEPATH=1 TEST_AGAINST=wheel $(WHEEL)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report= $(if $(findstring /,$(TESTS)),$(TESTS),$(if $(TESTS),-k "$(TESTS)")) $(ARGS)
 ifeq ($(strip $(TESTS)),)
 	@echo 'Coverage, whole package:'
 	@$(WHEEL)/coverage report --skip-covered | tail -n 1
@@ -65,7 +65,9 @@ format: .venv/.stamp  ## let ruff mend what it can
 docs: .venv/.stamp  ## the docs say what the code does
 	$(DEV)/pytest tests/docs $(ARGS)
 
-package: dist/.stamp  ## sdist and wheel in dist/, and whether all is in them
+package:  ## sdist and wheel in dist/, and whether all is in them
+	rm -f dist/.stamp
+	$(MAKE) --no-print-directory dist/.stamp
 	$(BUILD)/python scripts/check_package.py dist
 
 lock: build/lock/.stamp  ## resolve requirements/*.txt anew; UPGRADE=1: to the newest versions
