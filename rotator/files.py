@@ -64,7 +64,8 @@ def _stat(path: str, what: str, *, follow: bool) -> os.stat_result:
     try:
         return Path(path).stat(follow_symlinks=follow)
     except OSError as error:
-        raise BadInput(f"{what} {path}: {error.strerror}") from error
+        fix = "put it there, or correct its path" if isinstance(error, FileNotFoundError) else None
+        raise BadInput(f"{what} {path}: {error.strerror}", fix=fix) from error
 
 
 def _refuse(wrong: str | None, path: str, what: str, command: str) -> None:

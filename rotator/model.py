@@ -18,7 +18,7 @@ class Secret:
     """A secret value. It does not pickle, print, format, compare or copy; `reveal` is the one way out, and easy to search for."""
 
     __slots__ = ("_value",)
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # not hashable: as Python says it
 
     def __init__(self, value: str) -> None:
         self._value = value

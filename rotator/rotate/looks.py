@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from rotator.audit import EventName
 from rotator.destination import Destination
 from rotator.errors import PortError, Rejected, Unfit
-from rotator.model import Credential, Finding, Level, Settle, Shape, same_values
+from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
 from rotator.record import Record
 from rotator.rotate.door import Door, Kind
 from rotator.rotate.order import Adopt, Compromise, Stopped, Undo
@@ -110,11 +111,12 @@ class Looks(Door):
             return UNREAD
         return self.classify(each, values) if values else None
 
-    def classify(self, each: PlaceSpec, values: Mapping[str, object]) -> str:
+    def classify(self, each: PlaceSpec, values: Mapping[str, Secret]) -> str:
         """The id of the version that these values are; FOREIGN: none of ours."""
         r, fields = self.record, self.ports.target.fields
         for one in (r.current, r.pending, r.previous, *r.tombstones):
-            if one and one.credential and one.credential.secret and same_values(each.place.values(one.credential.values(fields)), values):  # type: ignore[arg-type]
+            credential = one.credential if one else None
+            if one and credential and credential.secret and same_values(each.place.values(credential.values(fields)), values):
                 return one.id
         return FOREIGN
 
@@ -122,7 +124,7 @@ class Looks(Door):
         """What every place of today's spec shows. One that cannot be read never stops the others."""
         return {each.place.name: self.shown(step, each) for each in self.spec.places}
 
-    def place_port(self, name: str) -> tuple[PlaceSpec, Destination[object]]:  # type: ignore[type-var]
+    def place_port(self, name: str) -> tuple[PlaceSpec, Destination[Any]]:
         """A place by its name, with its port."""
         return next(each for each in self.spec.places if each.place.name == name), self.ports.places[name]
 
@@ -203,7 +205,7 @@ class Looks(Door):
                 found += self._check_place(name, place)
         return found
 
-    def _check_place(self, name: str, place: Destination[object]) -> Iterable[Finding]:  # type: ignore[type-var]
+    def _check_place(self, name: str, place: Destination[Any]) -> Iterable[Finding]:
         try:
             for each in self.do(Name.CHECK, "check place", place.check, port=place, kind=Kind.READ, tries=1, place=name):
                 yield replace(each, level=Level.WARN) if each.level is Level.FAIL else each

@@ -105,7 +105,7 @@ class StoreContract(DestinationContract):
                     conflicts += 1
             return conflicts
 
-        self.race([lambda name=name: writer(name) for name in range(1, 9)])  # type: ignore[misc]
+        self.race([lambda name=name: writer(name) for name in range(1, 9)])  # type: ignore[misc]  # the default binds the loop variable
         assert store().read(PATH).seq == 8 * self.writes_each
 
     def test_of_eight_creators_one_wins(self, store: Make) -> None:
@@ -116,7 +116,7 @@ class StoreContract(DestinationContract):
                 return 0
             return n
 
-        winners = [each for each in self.race([lambda n=n: creator(n) for n in range(1, 9)]) if each]  # type: ignore[misc]
+        winners = [each for each in self.race([lambda n=n: creator(n) for n in range(1, 9)]) if each]  # type: ignore[misc]  # the default binds the loop variable
         assert len(winners) == 1
         assert same(store().read(PATH), a_record(winners[0]))
 

@@ -107,14 +107,12 @@ def test_events_have_no_place_for_what_is_not_allowed():
 
 
 def test_the_last_outcome_of_each_spec_is_its_newest_end(tmp_path):
-    import os
-
     from rotator.audit import Event, EventName, link
     from rotator.ledgers.commands import last_outcomes
     from rotator.ledgers.sqlite import open_ledger
 
     folder = tmp_path / "ledger"
-    os.mkdir(folder, 0o700)
+    folder.mkdir(0o700)
     url = f"sqlite:///{folder}/l.db"
     ledger = open_ledger(url)
     made = [

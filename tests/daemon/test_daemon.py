@@ -26,7 +26,9 @@ def site():
         schedule.write_text(schedule.read_text().replace("every: 30d", "every: 2s"))
         for user in made.users:
             given = json.dumps({"username": user, "password": made.passwords[user].reveal()})
-            subprocess.run([*ROTATOR, "adopt", user, "--from", "-"], cwd=made.folder, input=given, text=True, check=True, capture_output=True)
+            subprocess.run(
+                [*ROTATOR, "adopt", user, "--from", "-"], cwd=made.folder, input=given, text=True, check=True, capture_output=True
+            )
         yield made
 
 
@@ -46,7 +48,9 @@ def listener(tmp_path):
 @pytest.fixture
 def daemon(site, listener, tmp_path):
     log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen([*ROTATOR, "daemon"], cwd=site.folder, env=os.environ | {"NOTIFY_SOCKET": listener.path}, stderr=log, stdout=log)
+    process = subprocess.Popen(
+        [*ROTATOR, "daemon"], cwd=site.folder, env=os.environ | {"NOTIFY_SOCKET": listener.path}, stderr=log, stdout=log
+    )
     wait_for(listener, "READY=1")
     process.log = Path(log.name)
     yield process

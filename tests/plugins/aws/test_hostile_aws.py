@@ -53,7 +53,7 @@ def target(server: RawServer) -> Iterator[IamKey]:
             "credentials": {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": {"env": "ADMIN"}},
         }
     )
-    runtime = Runtime(reveal=lambda _ref: Secret(ADMIN), now=lambda: None, timeout=1.0)  # type: ignore[arg-type, return-value]
+    runtime = Runtime(reveal=lambda _ref: Secret(ADMIN), now=lambda: None, timeout=1.0)  # type: ignore[arg-type, return-value]  # no clock is asked here
     plugin = IamKey(connection, IamKeySettings(username="uploader"), runtime)
     yield plugin
     plugin.close()

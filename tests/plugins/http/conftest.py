@@ -33,7 +33,7 @@ def user(hub: HubServer) -> str:
 
 def runtime(secrets: dict[str, str], timeout: float = 5.0) -> Runtime:
     """A runtime whose references name their values: `{env: admin}` is `secrets["admin"]`."""
-    return Runtime(reveal=lambda ref: Secret(secrets[ref.env]), now=lambda: datetime.now(UTC), timeout=timeout)  # type: ignore[union-attr]
+    return Runtime(reveal=lambda ref: Secret(secrets[ref.env]), now=lambda: datetime.now(UTC), timeout=timeout)  # type: ignore[union-attr]  # only environment references here
 
 
 def connection(base_url: str, **settings: Any) -> HttpConnection:
