@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rotator.after import after, learn
-from rotator.audit import LEDGER_CHAIN, EventName, Result
+from rotator.audit import LEDGER_CHAIN, EventName, Phase, Result
 from rotator.errors import Conflict, Corrupt, Exit, LedgerFailed, PortError
 from rotator.model import Credential, Finding, Level
 from rotator.plan import plan
@@ -42,6 +42,7 @@ class Run(Humans):
         self.steps: list[Step] = []
         self.claimed = False
         self.open_places: list[str] = []
+        self.unwritten = False
         try:
             result = self._go()
             if result.why in LOOKS and not self.claimed and self.moved():
@@ -199,7 +200,15 @@ class Run(Humans):
         if outcome.error and step.name in (Name.PUBLISH, Name.RELOAD):
             self.open_places.append(trouble or f"{step.name} in {step.what}: what was read back is not what was written")
         if new is not before:
-            self.write(new, step.name, self.reason(step, outcome))
+            self.keep_record(new, step, self.reason(step, outcome))
+        return None
+
+    def keep_record(self, new: Record, step: Step, reason: str) -> None:
+        """Write what a step leaves behind; the run's last step is written with RELEASE, in one write with the lease's end."""
+        if not plan(self.spec, new, self.seen, self.seam.now()).ends:
+            return self.write(new, step.name, reason)
+        self.tell(Phase.RECORD, step=step.name, reason=reason or None, outcome=Result.SUCCESS)
+        self.record, self.unwritten = new, True
         return None
 
     def trouble(self, outcome: Outcome) -> str:
@@ -267,8 +276,16 @@ class Run(Humans):
         self.steps.append(step)
         if self.claimed:
             self.record = new
-            self.release(step.why)
+            trouble = self.release(step.why)
+            if trouble and self.unwritten:
+                return self.ended(self.why_of(trouble), str(trouble))
         return self.ended(step.why, step=step)
+
+    def why_of(self, trouble: Exception) -> str:
+        """How a run ended whose last write did not land."""
+        if isinstance(trouble, Stopped):
+            return trouble.why
+        return "conflict" if isinstance(trouble, Conflict) else "ledger" if isinstance(trouble, LedgerFailed) else self.failed_why()
 
     def finish(self, stop: Stopped) -> RunResult:
         """End a run that could not go on; the lease goes back where it can."""
@@ -276,8 +293,8 @@ class Run(Humans):
             self.release(stop.why)
         return self.ended(stop.why, stop.detail, fix=stop.fix, until=stop.until)
 
-    def release(self, why: str) -> None:
-        """Give the lease back. Where that fails it lapses by itself, or the next run here takes it over."""
+    def release(self, why: str) -> Exception | None:
+        """Give the lease back, or say why not. Where that fails it lapses by itself, or the next run here takes it over."""
         end = ENDS.get(why, ENDS["failed"])
         done = Result.SUCCESS if end.exit is Exit.DONE else Result.FAILURE
         if why in ALARMS:
@@ -285,8 +302,9 @@ class Run(Humans):
         self.tell(None, EventName.RUN_END, reason=why, outcome=done)
         try:
             self.write(self.record, Name.RELEASE, release=True)
-        except (Conflict, PortError, Stopped, LedgerFailed):
-            return
+        except (Conflict, PortError, Stopped, LedgerFailed) as trouble:
+            return trouble
+        return None
 
     def ended(
         self,

@@ -4,7 +4,7 @@ import pytest
 from labs import before, crash_at, due, fault_at, living, names, rotated
 from test_door import with_can, with_target
 
-from rotator.errors import Exit, Unreachable
+from rotator.errors import Conflict, Exit, Unreachable
 from rotator.model import Secret
 from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Undo
 from rotator.target import Rejected, Unfit
@@ -339,3 +339,70 @@ def test_adopting_another_credential_does_not_call_our_own_old_one_a_stranger_s(
     result = lab.run(Adopt(credential=type(lab.first)(name="app", secret=chosen)))
     assert result.exit is Exit.DONE
     assert lab.shown("env") == ("app", "a-human-chose-this-0123456789-0123")
+
+
+def failing(effect, error):
+    """A plan in which every effect of this name fails."""
+
+    class Fails(FaultPlan):
+        def effect(self, name, kind, call):
+            if name == effect:
+                raise error
+            return super().effect(name, kind, call)
+
+    return Fails({})
+
+
+@pytest.mark.parametrize(("error", "why"), [(Unreachable("gone"), "failed"), (Conflict("moved"), "conflict")])
+def test_a_last_write_that_does_not_land_is_not_claimed(shape, error, why):
+    lab = due(shape)
+    result = lab.run(plan=failing("write record RELEASE", error))
+    assert (result.why, result.exit) == (why, result.exit)
+    assert result.exit is not Exit.DONE
+    lab.at(10_400)
+    assert lab.run().exit is Exit.DONE
+    assert lab.oracle.violations == []
+
+
+def test_a_ledger_that_fails_at_the_last_write_is_told(shape):
+    lab = due(shape)
+    last = "confirm dead" if shape == "in place" else "publish"
+    result = lab.run(plan=before(last, lambda: None))
+    assert result.exit is Exit.DONE
+    lab = due(shape)
+
+    class Fails(FaultPlan):
+        def effect(self, name, kind, call):
+            answer = super().effect(name, kind, call)
+            if str(lab_run(lab)) == "complete" or name == "confirm dead":
+                lab.ledger.fails = True
+            return answer
+
+    def lab_run(lab):
+        r = lab.record()
+        return (
+            "complete"
+            if r.current and all(r.places.get(each) == r.current.id for each in lab.spec.place_names) and r.pending is None and r.previous
+            else ""
+        )
+
+    assert lab.run(plan=Fails({})).why == "ledger"
+    assert lab.run().exit is Exit.DONE
+    assert lab.oracle.violations == []
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_a_lease_that_lapses_before_the_last_write_is_told(shape):
+    lab = due(shape)
+
+    class Sleeps(FaultPlan):
+        def effect(self, name, kind, call):
+            answer = super().effect(name, kind, call)
+            r = lab.record()
+            if name == "write record PUBLISH" and r.current and all(r.places.get(each) == r.current.id for each in lab.spec.place_names):
+                lab.seam.t += 400
+            return answer
+
+    assert lab.run(plan=Sleeps({}), run_time=10_000.0).why in ("lapsed", "grace")
+    lab.clean_runs()
+    assert lab.oracle.violations == []
