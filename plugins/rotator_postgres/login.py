@@ -114,7 +114,8 @@ def _attempt(parameters: Mapping[str, str], until: float, login: Login) -> Sessi
 
 
 def _failed(pgconn: PGconn, login: Login, *, with_codes: bool) -> NoLogin:
-    line = pgconn.get_error_message().strip().rpartition("\n")[2]
+    lines = pgconn.get_error_message().strip().split("\n")
+    line = next((each for each in reversed(lines) if not each.startswith("\t")), "")  # libpq's own advice begins with a tab
     asked = bool(pgconn.used_password)
     pgconn.finish()
     code = re.search(r":  ([0-9A-Z]{5})$", line) if with_codes else None

@@ -29,9 +29,11 @@ _SQLITE: dict[str, tuple[str, str]] = {
     "SQLITE_PROTOCOL": ("another process held it too long", _HOLDER),
     "SQLITE_NOTADB": ("it is not a SQLite database", _RESTORE),
     "SQLITE_CORRUPT": ("it is damaged", _RESTORE),
+    "SQLITE_IOERR_SHMSIZE": ("there is no space left for its -shm file", _ROOM),
     "SQLITE_IOERR": ("the disk answered with an error", _DISK),
 }
-"""By the primary result code (https://www.sqlite.org/rescode.html): the extended ones have it as their beginning."""
+"""By the primary result code (https://www.sqlite.org/rescode.html): the extended ones have it as their beginning;
+one that says more stands before it."""
 
 _SYSTEM: dict[int, tuple[str, str]] = {
     errno.ENOSPC: _SQLITE["SQLITE_FULL"],

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 GONE = ("Z", "X")
 """States of proc(5): dead, and not yet waited for."""
+LOOK = 0.001
+"""Seconds between two looks."""
 
 
 def _status(pid: int) -> tuple[str, int, int] | None:
@@ -52,11 +55,25 @@ def _pids() -> list[int]:
     return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
 
 
-def gone_within(pids: Iterable[int], most: float) -> float:
-    """Seconds until all of these are gone; `most` where they are not by then."""
-    begun, left = time.monotonic(), list(pids)
+class Gone(NamedTuple):
+    """How long it took. `stalled`: of these seconds those in which this process itself did not get to run: the machine was busy."""
+
+    seconds: float
+    stalled: float
+
+    @property
+    def counted(self) -> float:
+        """What the others needed."""
+        return self.seconds - self.stalled
+
+
+def gone_within(pids: Iterable[int], most: float) -> Gone:
+    """Until all of these are gone; `most` seconds where they are not by then."""
+    begun, stalled = time.monotonic(), 0.0
+    left = [each for each in pids if alive(each)]
     while left and time.monotonic() - begun < most:
+        before = time.monotonic()
+        time.sleep(LOOK)
+        stalled += max(0.0, time.monotonic() - before - 2 * LOOK)
         left = [each for each in left if alive(each)]
-        if left:
-            time.sleep(0.001)
-    return time.monotonic() - begun
+    return Gone(time.monotonic() - begun, stalled)

@@ -8,18 +8,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
+from rotator.cli.runs import make_job
+from rotator.load import load
 from rotator.model import Credential, Secret
 from rotator.record import Record
+from rotator.rotate import Adopt
 from rotator.stores.file import FileStore, FileStoreSettings, prepare
 from rotator.target import Runtime
 from rotator.testing.canary import Canary
@@ -27,6 +30,7 @@ from rotator.testing.servers.jupyterhub import HubServer
 from rotator.testing.servers.moto import REGION, MotoServer
 from rotator.testing.servers.postgres import PostgresServer
 from rotator.testing.servers.relay import Relay
+from rotator.testing.stands.world import adopt
 
 ROTATOR = str(Path(sys.executable).with_name("rotator"))
 LONGEST = 120.0
@@ -89,7 +93,7 @@ class Servers(ExitStack):
         self.postgres = PostgresServer(log_statements=True)
         self.aws, self.hub = MotoServer(self.access_log), HubServer()
 
-    def __enter__(self) -> Servers:
+    def __enter__(self) -> Self:
         with ThreadPoolExecutor(3) as pool:
             for each in (self.postgres, self.aws, self.hub):
                 self.push(each)
@@ -135,7 +139,6 @@ class Field:
     # ---- files
 
     def _owner(self) -> Yaml:
-        s = self.servers
         return {
             "version": 1,
             "environment": "test",
@@ -143,8 +146,8 @@ class Field:
             "stores": {"local": {"type": "file", "path": "var/store", "key": {"file": "var/store.key"}}},
             "destinations": {"app-env": {"type": "env_file", "path": "app/env", "quote": "shell"}},
             "audit": {"ledger": "sqlite:///var/ledger.db", "required": ["ledger"]},
-            "limits": {"call_timeout": "3s"},
-        } | ({} if s else {})
+            "limits": {"call_timeout": "2s"},
+        }
 
     def pg(self, file: str, port: int | None = None, **admin: Any) -> Yaml:
         """A connection to PostgreSQL."""
@@ -188,7 +191,13 @@ class Field:
 
     def spec(self, name: str, target: Yaml, store: str = "local", **more: Any) -> Yaml:
         """A rotation without grace."""
-        return {"owner": "team", "target": target, "store": {"name": store, "path": f"team/{name}"}, "when": {"every": "30d"}, "grace": "0s"} | more
+        return {
+            "owner": "team",
+            "target": target,
+            "store": {"name": store, "path": f"team/{name}"},
+            "when": {"every": "30d"},
+            "grace": "0s",
+        } | more
 
     def name(self, principal: str) -> str:
         """Principals of several fields never meet."""
@@ -256,19 +265,44 @@ class Field:
         """Begin a command, in a session of its own and with an operator's environment; `more` goes to Popen."""
         coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
         plain = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8", "TMPDIR": str(self.folder / "tmp")}
-        return subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[assignment]  # nothing in `more` makes it text
             [ROTATOR, *arguments],
             cwd=self.folder,
             env=plain | coverage | self.environment,
             start_new_session=True,
             **({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more),
         )
+        return process
 
     def adopt(self, name: str) -> None:
         """Make the principal, and take it over by the command line."""
         first = self.human(name)
         done = self.rotator("adopt", name, "--from", "-", given=self.as_given(name, first))
         assert done.code == 0, done.err
+
+    def rest(self, runs: int) -> None:
+        """After so many runs, at most, all is at rest and every credential that consumers see logs in."""
+        for _ in range(runs):
+            done = self.rotator("--json", "run", *self.rotations)
+            if done.code == 0 and {each["state"] for each in done.results.values()} == {"at rest"}:
+                break
+        else:
+            raise AssertionError(done.out)
+        assert sorted(done.results) == sorted(self.rotations)
+        assert [each for each in self.rotations if not self.works(each)] == []
+
+    def adopt_fast(self, *names: str, plugins: Sequence[Path] = ()) -> None:
+        """The same for many, without starting the command line for each. Their admins' secrets must stand in files."""
+        before = list(sys.path)
+        try:
+            loaded = load(self.folder / "rotator.yaml", plugin_dirs=plugins)
+            for name in names:
+                spec = loaded.spec(name)
+                assert spec is not None
+                adopt(make_job(loaded, spec, command=Adopt(), named=True), json.loads(self.as_given(name, self.human(name))))
+        finally:
+            sys.path[:] = before
+        self.learn()
 
     def as_given(self, name: str, credential: Credential) -> str:
         """The credential as `rotator adopt` takes it."""
@@ -284,8 +318,7 @@ class Field:
         """A store, opened anew, with our own eyes."""
         about = self.owner["stores"][name]
         key = Secret((self.folder / about["key"]["file"]).read_text())
-        settings = FileStoreSettings.model_validate({**about, "path": str(self.folder / about["path"])} | {"key": about["key"]} | {} if "type" not in about else
-            {"path": str(self.folder / about["path"]), "key": about["key"]}, context={"root": str(self.folder)})
+        settings = FileStoreSettings.model_validate({"path": str(self.folder / about["path"]), "key": about["key"]}, context={"root": "/"})
         return FileStore(settings, Runtime(reveal=lambda _ref: key, now=lambda: datetime.now(UTC)))
 
     def record(self, name: str) -> Record:
@@ -298,7 +331,7 @@ class Field:
         for name in self.first:
             try:
                 record = self.record(name)
-            except Exception:  # noqa: BLE001, S112 - a test broke this store or this record on purpose
+            except Exception:  # noqa: BLE001 - a test broke this store or this record on purpose
                 continue
             for each in (record.current, record.pending, record.previous, *record.tombstones):
                 if each and each.credential and each.credential.secret:

@@ -75,8 +75,8 @@ class Rogue(SetTarget[RogueConnection, RogueSettings]):
         while True:
             try:
                 time.sleep(3600)
-            except BaseException:
-                pass
+            except BaseException:  # noqa: BLE001 - what a driver might do
+                continue
 
     def exits(self, secret):
         os._exit(0)
@@ -89,5 +89,5 @@ class Rogue(SetTarget[RogueConnection, RogueSettings]):
         raise RuntimeError(f"the password {secret} is wrong") from KeyError(secret)
 
     def prints(self, secret):
-        print("x" * (1 << 20))
+        print("x" * (1 << 20))  # noqa: T201 - the misbehaviour
         os.write(1, b"{" * 1000)

@@ -119,10 +119,11 @@ def test_the_proxy_tells_reads_from_changes():
     def message(kind, body):
         return kind + (len(body) + 4).to_bytes(4, "big") + body
 
-    sent = startup + message(b"Q", b"BEGIN; ALTER ROLE \"a;b\" PASSWORD 'x;''y'; COMMIT\0") + message(b"P", b"\0SELECT 1\0\0\0") + message(b"X", b"")
-    assert list(statements(sent)) == ["BEGIN", "ALTER ROLE \"a;b\" PASSWORD 'x;''y'", "COMMIT", "SELECT 1"]
+    change = "ALTER ROLE \"a;b\" PASSWORD 'x;''y'"
+    sent = startup + message(b"Q", f"BEGIN; {change}; COMMIT\0".encode()) + message(b"P", b"\0SELECT 1\0\0\0") + message(b"X", b"")
+    assert list(statements(sent)) == ["BEGIN", change, "COMMIT", "SELECT 1"]
     stand = InPlace()
-    assert stand.changes(sent) == ["ALTER ROLE \"a;b\" PASSWORD 'x;''y'"]
+    assert stand.changes(sent) == [change]
     assert stand.changes(startup + message(b"Q", b"SELECT pg_terminate_backend(1)\0")) != []
     with pytest.raises(ValueError, match="kind"):
         stand.changes(startup + message(b"F", b""))

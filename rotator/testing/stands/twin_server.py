@@ -63,7 +63,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         _, user, method = self.path.split("/")
-        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        except ValueError:  # the client was cut off
+            self.close_connection = True
+            return
         try:
             answer: dict[str, Any] = {"result": self.systems.answer(user, method, given)}
         except RotatorError as error:

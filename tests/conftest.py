@@ -1,0 +1,127 @@
+"""The leak canary stands over every test: what a test prints, and what a command of ours answers to it, must hold no secret.
+
+It knows the secrets where they are made: each `Credential`'s, in this process, and the admins' of the servers that tests start. A value
+that is also a public part of a credential (a user, a key's id) is no secret. Output is searched when a test is over, and only where
+there is some, so that tens of thousands of engine histories cost nothing. `get` prints a secret on purpose.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections import deque
+from collections.abc import Generator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rotator.model import Credential, Secret
+from rotator.testing.canary import Canary
+from rotator.testing.servers.jupyterhub import HubServer
+from rotator.testing.servers.moto import MotoServer
+from rotator.testing.servers.postgres import PostgresServer
+
+pytest_plugins = ["rotator.testing.canary_plugin"]
+LEAST = 16
+"""Characters: what tests call a secret and is shorter (`old`, `first`) stands in sentences too."""
+MOST = 100_000
+"""Credentials of one test that are remembered, the latest ones."""
+
+
+class Known:
+    """The secrets that were made, and what commands printed, since the last look."""
+
+    def __init__(self) -> None:
+        self.made: deque[Credential] = deque(maxlen=MOST)
+        """Since the last look; nothing is computed while tests run."""
+        self.lasting: set[str] = set()
+        """Made by fixtures and servers: they outlive a test."""
+        self.public: set[str] = set()
+        self.said: list[tuple[str, str]] = []
+
+    def command(self, done: subprocess.CompletedProcess[Any]) -> None:
+        """Remember what one of our commands printed."""
+        words = done.args if isinstance(done.args, list | tuple) else [done.args]
+        names = [Path(str(each)).name for each in words[:3]]
+        if "rotator" in names and "get" not in words:
+            self.said += [(name, _text(text)) for name, text in (("stdout", done.stdout), ("stderr", done.stderr)) if text]
+
+    def taken(self) -> set[str]:
+        """The secrets of what was made since the last look."""
+        self.public |= {part for each in self.made for part in (each.name, *each.public.values())}
+        secrets = {each.secret.reveal() for each in self.made if each.secret is not None}
+        self.made.clear()
+        return secrets
+
+    def hits(self, sections: list[tuple[str, str]]) -> list[str]:
+        """What was found in this output; what a test made is forgotten."""
+        said, own = [*sections, *((f"{name} of a command", text) for name, text in self.said)], self.taken()
+        self.said.clear()
+        if not said:
+            return []
+        canary = Canary()
+        secrets = [each for each in sorted((own | self.lasting) - self.public) if len(each) >= LEAST]
+        for number, each in enumerate(secrets, 1):
+            canary.register(Secret(each), f"secret {number} of {len(secrets)}")
+        return [str(hit) for name, text in said for hit in canary.search(text, name)]
+
+
+KNOWN = Known()
+
+
+def _text(printed: str | bytes) -> str:
+    return printed if isinstance(printed, str) else printed.decode("utf-8", "replace")
+
+
+def _after(owner: Any, name: str, tell: Any) -> None:
+    """Call `tell` with the object and what came back, after each call of a function."""
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def wrapped(*args: Any, **named: Any) -> Any:
+        result = original(*args, **named)
+        tell(args[0], result)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _remember() -> None:
+    """Credentials are made by the thousand: as little as can be is done for each."""
+    original, made = Credential.__init__, KNOWN.made
+
+    def remembered(self: Credential, *args: Any, **named: Any) -> None:
+        original(self, *args, **named)
+        made.append(self)
+
+    Credential.__init__ = remembered  # type: ignore[method-assign]  # the one place where all secrets come by
+
+
+def pytest_configure() -> None:
+    """Stand where secrets are made."""
+    _remember()
+    lasting = KNOWN.lasting
+    _after(PostgresServer, "__init__", lambda server, _: lasting.add(server.password.reveal()))
+    _after(MotoServer, "create_key", lambda _, key: lasting.add(key[1]))
+    _after(HubServer, "create_token", lambda _, token: lasting.add(token[1]))
+    _after(HubServer, "__init__", lambda server, _: lasting.update(server.tokens.values()))
+    _after(subprocess, "run", lambda _, done: KNOWN.command(done))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """What was made up to here was made by fixtures."""
+    KNOWN.lasting |= KNOWN.taken()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail the test that let a secret out."""
+    report = yield
+    if call.when == "teardown":
+        hits = KNOWN.hits(report.sections)
+        if hits:
+            report.outcome = "failed"
+            report.longrepr = "secrets in the output of this test, or of its commands:\n" + "\n".join(hits)
+    return report
