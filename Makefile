@@ -39,8 +39,9 @@ kill: .venv/.stamp  ## kill runs at every step, look whether each heals
 bench: .venv/.stamp  ## measure
 	$(DEV)/python -m rotator.testing.bench $(ARGS)
 
-soak: .venv/.stamp  ## the long proofs: every kill, and networks that lose requests and replies
-	$(DEV)/python -m rotator.testing.kill --lossy $(ARGS)
+soak: .venv/.stamp  ## the long proofs: every kill, lossy networks, and the tests that are too slow for `make test`
+	$(DEV)/python -m rotator.testing.kill $(ARGS)
+	$(DEV)/pytest -m soak
 
 test: .wheel-venv/.stamp  ## test the built wheel; TESTS=tests/engine or TESTS=words of a name: only these
 	rm -f .coverage .coverage.*
