@@ -174,11 +174,18 @@ class Door:
             port.close()
             if not isinstance(error, PortError):
                 raise
-            raise scrubbed(error) from None
+            raise self.without_secrets(scrubbed(error)) from None
         except (Exception, Interrupted, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is an unknown outcome, and only its type is shown
             clean = scrubbed(error)
         port.close()
         raise clean
+
+    def without_secrets(self, error: PortError) -> PortError:
+        """A plugin's own words, unless one of the secrets that the record knows stands in them."""
+        words = f"{error.what} {error.fix} {error.code}"
+        if any(each.secret and each.secret.reveal() in words for each in self.record.known()):
+            return type(error)("the plugin's message held a secret and is not shown", "report it to the plugin's author")
+        return error
 
     def _told(self, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None) -> None:
         """The outcome waits for the next flush: that comes before the next effect, and before the next write of the record."""

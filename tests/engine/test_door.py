@@ -394,3 +394,35 @@ def test_the_shapes_of_the_labs_are_what_their_twins_can():
     assert Seen().but(run="x").run == "x"
     assert Can().max_live == 1
     assert Credential(name="a", secret=Secret("x")).same(Credential(name="a", secret=Secret("x")))
+
+
+def test_a_secret_in_a_plugin_s_own_words_is_not_shown():
+    lab = due("in place")
+    secret = lab.first.secret.reveal()
+
+    def talkative(_self, _credential, _keep):
+        raise Denied(f"login with {secret} refused", f"try {secret}")
+
+    result = with_target(lab, apply=talkative).run()
+    assert "held a secret" in result.message
+    assert secret not in repr(result) + "".join(each.line() for each in lab.ledger.events)
+
+
+def test_a_place_that_denies_us_never_stops_the_others():
+    lab = due("alternating")
+    opened = lab.storage.store
+
+    def store(runtime):
+        one = opened(runtime)
+
+        def denied(*_args):
+            raise Denied("no right to write there", "grant it")
+
+        one.publish = denied
+        return one
+
+    lab.storage.store = store
+    result = lab.run()
+    assert (result.why, result.exit) == ("open place", Exit.UNPROVEN)
+    assert "no right to write there" in result.message
+    assert lab.record().places["env"] == lab.record().current.id

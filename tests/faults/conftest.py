@@ -21,6 +21,14 @@ def servers(tmp_path_factory):
         yield made
 
 
+@pytest.fixture(autouse=True)
+def mended(servers):
+    """Whatever a test did to the servers' lines ends with it."""
+    yield
+    for each in servers.relays:
+        each.mend()
+
+
 @pytest.fixture(scope="package")
 def drop_in(tmp_path_factory):
     """The plugins of `DROP_IN`, where nobody else may write."""
@@ -45,13 +53,15 @@ def new_field(servers, tmp_path_factory):
 
 
 class Disk:
-    """A small file system of its own at `path`."""
+    """A small file system of its own at `path`, once it is mounted."""
 
     def __init__(self, path, size):
-        self.path = path
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", path], capture_output=True, check=False)
-        if done.returncode:
-            pytest.skip("no file system can be mounted here: nothing can be filled up")
+        self.path, self.size = path, size
+
+    def mount(self):
+        """Whether that could be done: as a rule only root may."""
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self.size},mode=700", "tmpfs", self.path]
+        return bool(shutil.which("mount")) and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def fill(self):
         """To the last byte."""
@@ -73,14 +83,29 @@ class Disk:
 
 
 @pytest.fixture(scope="package")
+def need():
+    """Leaves a test out that needs a small disk where none can be mounted."""
+
+    def need(disk):
+        if disk is None:
+            pytest.skip("no file system can be mounted here: nothing can be filled up")
+        return disk
+
+    return need
+
+
+@pytest.fixture(scope="package")
 def new_disk():
-    """Mounts file systems; they are gone at the end."""
+    """Mounts file systems, or gives None where that cannot be done; they are gone at the end."""
     made = []
 
     def make(path, size="400k"):
-        made.append(Disk(path, size))
-        return made[-1]
+        disk = Disk(path, size)
+        if not disk.mount():
+            return None
+        made.append(disk)
+        return disk
 
     yield make
     for each in reversed(made):
-        subprocess.run(["umount", each.path], check=True)
+        subprocess.run(["umount", "--lazy", each.path], check=True)

@@ -78,7 +78,7 @@ def aside(ledger):
         ("a large file", "the audit ledger cannot be used", "ledger.db"),
     ],
 )
-def test_without_a_ledger_nothing_is_done(site, untouched, fault, says, advice):
+def test_without_a_ledger_nothing_is_done(site, need, untouched, fault, says, advice):
     ledger, undo, more = site.ledger, [], {}
     if fault == "a directory":
         undo.append(aside(ledger))
@@ -93,10 +93,10 @@ def test_without_a_ledger_nothing_is_done(site, untouched, fault, says, advice):
         ledger.chmod(0o644)
         undo.append(lambda: ledger.chmod(0o600))
     elif fault == "read-only":
-        site.ledger_disk.remount("ro")
+        need(site.ledger_disk).remount("ro")
         undo.append(lambda: site.ledger_disk.remount("rw"))
     elif fault == "full":
-        site.ledger_disk.fill()
+        need(site.ledger_disk).fill()
         undo.append(site.ledger_disk.free)
     else:
         more["preexec_fn"] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -119,8 +119,8 @@ def test_after_all_that_one_run_rotates_all(site):
     assert site.field.rotator("audit", "verify").code == 0
 
 
-def test_a_ledger_that_fills_up_in_mid_run_stops_the_run_before_its_next_effect(site):
-    site.field.servers.aws_relay.at(b"Action=CreateAccessKey", site.ledger_disk.fill)
+def test_a_ledger_that_fills_up_in_mid_run_stops_the_run_before_its_next_effect(site, need):
+    site.field.servers.aws_relay.at(b"Action=CreateAccessKey", need(site.ledger_disk).fill)
     done = site.run()
     site.ledger_disk.free()
     assert done.code == 1
@@ -131,9 +131,9 @@ def test_a_ledger_that_fills_up_in_mid_run_stops_the_run_before_its_next_effect(
     assert site.keys() == {site.field.shown("key").name}
 
 
-def test_a_key_that_was_minted_as_the_store_filled_up_is_found_and_revoked(site):
+def test_a_key_that_was_minted_as_the_store_filled_up_is_found_and_revoked(site, need):
     before = site.keys()
-    site.field.servers.aws_relay.at(b"Action=CreateAccessKey", site.store_disk.fill)
+    site.field.servers.aws_relay.at(b"Action=CreateAccessKey", need(site.store_disk).fill)
     done = site.run()
     lost = site.keys() - before
     site.store_disk.free()
@@ -145,8 +145,8 @@ def test_a_key_that_was_minted_as_the_store_filled_up_is_found_and_revoked(site)
     assert not lost & site.keys()
 
 
-def test_a_state_directory_that_is_full_is_told_by_its_name(site, untouched):
-    state = site.store_disk.path / "state"
+def test_a_state_directory_that_is_full_is_told_by_its_name(site, need, untouched):
+    state = need(site.store_disk).path / "state"
     site.store_disk.fill()
     done = site.field.rotator("--state", str(state), "run")
     site.store_disk.free()
