@@ -180,7 +180,7 @@ class Run(Humans):
 
     def one(self, step: Step) -> None:
         """One step: perform it, keep what it leaves behind, stop where it says so."""
-        if self.order.stop():
+        if self.order.stop() and self.failed_why() != "cut off":
             raise Stopped("stopped")
         if self.seam.ticks() - self.started > self.order.run_time - 2 * self.order.timeout:
             raise Stopped("time")

@@ -543,9 +543,13 @@ def test_a_run_out_of_time_releases_and_the_next_goes_on(shape):
 
 def test_a_run_that_is_asked_to_stop_ends_after_its_step(shape):
     lab = due(shape)
-    asked = iter([False, False, True, True, True, True])
+    asked = iter([False, False] + [True] * 20)
     result = lab.run(stop=lambda: next(asked))
-    assert (result.why, result.exit, len(result.steps)) == ("stopped", Exit.DONE, 2)
+    assert (result.why, result.exit) == ("stopped", Exit.DONE)
+    if shape == "in place":  # between APPLY and the last place consumers are cut off: it goes on until they are not
+        assert lab.shown("local") == lab.shown("env") == ("app", lab.record().current.credential.secret.reveal())
+    else:
+        assert len(result.steps) == 2
     assert lab.record().lease is None
     assert lab.run().exit is Exit.DONE
 

@@ -263,7 +263,8 @@ class Field:
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         """Begin a command, in a session of its own and with an operator's environment; `more` goes to Popen."""
-        coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+        measured = "preexec_fn" not in more  # a limit on files would be one on coverage's own
+        coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE") and measured}
         plain = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8", "TMPDIR": str(self.folder / "tmp")}
         process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[assignment]  # nothing in `more` makes it text
             [ROTATOR, *arguments],

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -243,15 +244,15 @@ def test_only_the_one_libpq_of_the_driver_is_ever_called():
 
 
 @pytest.fixture(scope="module")
-def german(tmp_path_factory):
+def german(request):
     """A server that speaks German: its locale is made for the test, in a folder of its own."""
     words = Path("/usr/share/locale/de/LC_MESSAGES")
     bindir = debian_bindir()
     if bindir is None or not (words / f"postgres-{bindir.parent.name}.mo").exists() or not shutil.which("localedef"):
         pytest.skip("no German words of PostgreSQL here")
-    locales = tmp_path_factory.mktemp("locales")
-    for each in (locales, *locales.parents[:2]):
-        each.chmod(0o755)
+    locales = Path(tempfile.mkdtemp(prefix="locales-"))
+    request.addfinalizer(lambda: shutil.rmtree(locales))
+    locales.chmod(0o755)  # the server runs as another user
     made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", locales / "de_DE.UTF-8"], capture_output=True, check=False)
     if made.returncode > 1:
         pytest.skip("the German locale cannot be made")
