@@ -244,14 +244,13 @@ def test_only_the_one_libpq_of_the_driver_is_ever_called():
 
 
 @pytest.fixture(scope="module")
-def german(request):
+def german():
     """A server that speaks German: its locale is made for the test, in a folder of its own."""
     words = Path("/usr/share/locale/de/LC_MESSAGES")
     bindir = debian_bindir()
     if bindir is None or not (words / f"postgres-{bindir.parent.name}.mo").exists() or not shutil.which("localedef"):
         pytest.skip("no German words of PostgreSQL here")
     locales = Path(tempfile.mkdtemp(prefix="locales-"))
-    request.addfinalizer(lambda: shutil.rmtree(locales))
     locales.chmod(0o755)  # the server runs as another user
     made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", locales / "de_DE.UTF-8"], capture_output=True, check=False)
     if made.returncode > 1:
@@ -259,6 +258,7 @@ def german(request):
     with PostgresServer("debian", settings={"lc_messages": "de_DE.UTF-8"}, environment={"LOCPATH": str(locales)}) as server:
         server.create_user("app", Secret("right"))
         yield server
+    shutil.rmtree(locales)
 
 
 class TestInGerman:
