@@ -9,6 +9,7 @@ LONGEST = 300
 """Seconds; on two idle cores it takes one minute."""
 
 
+@pytest.mark.soak  # `.ci/run` runs `make demo` itself
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for what is left behind in /proc")
 def test_the_demo_passes_every_check_and_leaves_nothing_behind(tmp_path):
     done = subprocess.run(
