@@ -9,8 +9,8 @@ COPY requirements/build.txt requirements/image.txt requirements/
 # The two secrets are for machines whose pip needs settings of its own; without them they are empty places.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.pem,target=/run/ca.pem \
     python3 -m venv /build && python3 -m venv --without-pip /opt/rotator \
-    && /build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt \
-    && /build/bin/pip --python /opt/rotator/bin/python install --no-cache-dir --no-compile --require-hashes --only-binary :all: -r requirements/image.txt
+    && /build/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements/build.txt \
+    && /build/bin/pip --python /opt/rotator/bin/python install --no-cache-dir --no-compile --no-deps --require-hashes --only-binary :all: -r requirements/image.txt
 COPY pyproject.toml README.md CHANGELOG.md LICENSE ./
 COPY rotator rotator
 COPY plugins plugins

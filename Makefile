@@ -17,7 +17,8 @@ DEV := .venv/bin
 WHEEL := .wheel-venv/bin
 BUILD := build/venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
-LOCKED := $(PIP_INSTALL) --require-hashes --only-binary :all: -r
+# --no-deps: the lock is whole, and pip would look for the newest of what another package asks for with extras.
+LOCKED := $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: -r
 SOURCES := $(shell find rotator plugins -type f ! -name '*.pyc') pyproject.toml README.md CHANGELOG.md LICENSE
 
 # Every branch of what decides and remembers is run by a test.
