@@ -406,3 +406,33 @@ def test_a_lease_that_lapses_before_the_last_write_is_told(shape):
     assert lab.run(plan=Sleeps({}), run_time=10_000.0).why in ("lapsed", "grace")
     lab.clean_runs()
     assert lab.oracle.violations == []
+
+
+def test_a_key_that_the_record_knows_is_never_taken_back():
+    lab = due("issue, labels")
+
+    class Lands(FaultPlan):
+        def effect(self, name, kind, call):
+            answer = super().effect(name, kind, call)
+            if name == "write record ISSUE":
+                raise Conflict("moved")
+            return answer
+
+    assert lab.run(plan=Lands({})).why == "conflict"
+    assert not any(each.effect == "take back" for each in lab.ledger.events)
+    lab.at(10_400)
+    assert lab.run().exit is Exit.DONE
+    assert lab.system.minted == 1
+
+
+def test_in_place_a_password_that_a_human_sets_before_the_taking_back_stays():
+    lab = due("in place")
+    lab.run(plan=crash_at("set secret"))
+    lab.oracle.human_broke_current = True
+
+    def changed():
+        lab.system.users["app"].secrets = ["a-human-chose-this-0123456789-0123"]
+
+    result = lab.run(Undo(), plan=before("write record CLAIM", changed))
+    assert (result.why, result.exit) == ("foreign_change", Exit.HUMAN)
+    assert lab.system.users["app"].secrets == ["a-human-chose-this-0123456789-0123"]

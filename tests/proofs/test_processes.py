@@ -171,7 +171,7 @@ def test_runs_are_gone_with_main_whatever_they_do_and_the_next_run_takes_their_l
 
 
 @pytest.mark.parametrize("how", ["main", "group"])
-def test_sigterm_finishes_the_step_and_the_next_run_goes_on(plugins, tmp_path, how):
+def test_sigterm_finishes_the_swap_in_place_and_the_next_run_goes_on(plugins, tmp_path, how):
     folder = Folder(tmp_path, plugins, ["is_slow"])
     main = folder.start("--json", "run", "is-slow", "--force")
     (os.kill if how == "main" else os.killpg)(main.pid, signal.SIGTERM)
@@ -180,7 +180,8 @@ def test_sigterm_finishes_the_step_and_the_next_run_goes_on(plugins, tmp_path, h
     steps = [(each.get("step"), each.get("phase"), each.get("outcome")) for each in folder.events("is-slow")]
     assert ("APPLY", "outcome", "success") in steps
     assert "stopped" in [each.get("reason") for each in folder.events("is-slow") if each["event"] == "run.end"]
-    assert "PROMOTE" not in [step for step, *_ in steps]
+    published = [step for step, *_ in steps].index("PUBLISH")
+    assert "CONFIRM" not in [step for step, *_ in steps][published:], "in place it goes on until consumers are not cut off, and no further"
     again = folder.rotator("--json", "run", "is-slow")
     assert json.loads(again.stdout)["results"][0]["state"] == "at rest"
 
