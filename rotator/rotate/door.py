@@ -181,9 +181,9 @@ class Door:
         raise clean
 
     def without_secrets(self, error: PortError) -> PortError:
-        """A plugin's own words, unless one of the secrets that the record knows stands in them."""
-        words = f"{error.what} {error.fix} {error.code}"
-        if any(each.secret and each.secret.reveal() in words for each in self.record.known()):
+        """A plugin's own words, unless a secret stands in them that the record knows, or that is being adopted."""
+        words, given = f"{error.what} {error.fix} {error.code}", getattr(self.order.command, "credential", None)
+        if any(each and each.secret and each.secret.reveal() in words for each in (*self.record.known(), given)):
             return type(error)("the plugin's message held a secret and is not shown", "report it to the plugin's author")
         return error
 

@@ -45,5 +45,5 @@ def test_the_index_of_decisions_has_every_decision():
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_page_knows_a_machine(page):
-    for each in ("/work/", "/tmp/", "/root/", "/home/"):
+    for each in (f"{ROOT}/", "/tmp/", "/root/", "/home/"):
         assert each not in page.read_text(encoding="utf-8")

@@ -426,3 +426,15 @@ def test_a_place_that_denies_us_never_stops_the_others():
     assert (result.why, result.exit) == ("open place", Exit.UNPROVEN)
     assert "no right to write there" in result.message
     assert lab.record().places["env"] == lab.record().current.id
+
+
+def test_the_secret_that_is_being_adopted_is_not_shown_either():
+    lab = Lab("in place", in_memory())
+    lab.oracle.start()
+
+    def talkative(_self, credential):
+        raise Unreachable(f"login with {credential.secret.reveal()} failed")
+
+    result = with_target(lab, verify=talkative).run(Adopt(credential=lab.first))
+    assert "held a secret" in result.message
+    assert lab.first.secret.reveal() not in repr(result) + "".join(each.line() for each in lab.ledger.events)
