@@ -6,10 +6,10 @@ The same record handed back means that there is nothing to write.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from rotator.errors import Exit
+from rotator.model import changed
 from rotator.record import TOMBSTONES_KEPT, Failure, Pending, Previous, Record, Reload, Tombstone, Version
 from rotator.spec import RotationSpec
 from rotator.step import BACKOFF, BACKOFF_MAX, LEASE, QUARANTINE, Name, Outcome, Seen, Step
@@ -52,7 +52,7 @@ def _after_error(spec: RotationSpec, step: Step, outcome: Outcome, r: Record, no
     if (name is Name.VERIFY and error in ("Rejected", "Unfit")) or (name is Name.APPLY and error == "Refused"):
         assert p is not None
         acked, nothing_to_go_back_to = step.what if name is Name.VERIFY else (False, False)
-        return back_off(spec, r, now) if nothing_to_go_back_to else r.but(pending=replace(p, failed=Failure(error, acked)))
+        return back_off(spec, r, now) if nothing_to_go_back_to else r.but(pending=changed(p, failed=Failure(error, acked)))
     if name is Name.ISSUE and error in ("Refused", "Denied"):
         return back_off(spec, r if step.what else r.but(pending=None), now)
     if name is Name.ISSUE and error == "Unreachable" and not step.what:
@@ -77,14 +77,14 @@ def _reserve(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: 
 
 def _issue(_spec: RotationSpec, _step: Step, outcome: Outcome, r: Record, _now: float) -> Record:
     assert r.pending is not None
-    return r.but(pending=replace(r.pending, credential=outcome.data))
+    return r.but(pending=changed(r.pending, credential=outcome.data))
 
 
 def _recover(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
     if step.phase == "intent":
         return r.but(doomed=tuple(outcome.data))
     assert r.pending is not None
-    return r.but(doomed=(), pending=replace(r.pending, mint_until=now + LEASE))
+    return r.but(doomed=(), pending=changed(r.pending, mint_until=now + LEASE))
 
 
 def _sweep(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, _now: float) -> Record:
@@ -138,19 +138,19 @@ def _reload(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, _now: 
 def _disable(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: float) -> Record:
     assert r.previous is not None
     changes = {"disable_intent": now} if step.phase == "intent" else {"disabled_at": now}
-    return r.but(previous=replace(r.previous, **changes))  # type: ignore[arg-type]  # both fields are times
+    return r.but(previous=changed(r.previous, **changes))
 
 
 def _enable(_spec: RotationSpec, _step: Step, _outcome: Outcome, r: Record, _now: float) -> Record:
     assert r.previous is not None
-    return r.but(previous=replace(r.previous, disable_intent=None, disabled_at=None))
+    return r.but(previous=changed(r.previous, disable_intent=None, disabled_at=None))
 
 
 def _revoke(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: float) -> Record:
     assert r.previous is not None
     if step.phase == "intent":
-        return r.but(previous=replace(r.previous, revoke_intent=now))
-    return r.but(previous=replace(r.previous, revoked=True))
+        return r.but(previous=changed(r.previous, revoke_intent=now))
+    return r.but(previous=changed(r.previous, revoked=True))
 
 
 def _confirm(_spec: RotationSpec, _step: Step, _outcome: Outcome, r: Record, now: float) -> Record:

@@ -11,11 +11,11 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from dataclasses import replace as _replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rotator.model import changed
 from rotator.record import Head
 
 VERSION = 1
@@ -116,15 +116,15 @@ class Event:
 
     def document(self) -> dict[str, Any]:
         """The event as a JSON object."""
-        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None and value != ""}
-
-
-_NAMES = tuple(each.name for each in fields(Event))
+        return {name: value for name, value in vars(self).items() if value is not None and value != ""}
 
 
 def canonical(document: dict[str, Any]) -> str:
     """Canonical JSON (RFC 8785) of an object of strings, whole numbers and booleans."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL(document)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def digest(document: dict[str, Any]) -> str:
@@ -141,7 +141,7 @@ def link(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head 
         document = event.document() | {"seq": seq}
         hash = digest(document | {"prev": prev} if prev else document)
         head = Head(seq, hash)
-        linked.append(_replace(event, seq=seq, prev=prev, hash=hash))
+        linked.append(changed(event, seq=seq, prev=prev, hash=hash))
     return linked, head
 
 

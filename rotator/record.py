@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from dataclasses import replace as _replace
 from datetime import UTC, datetime
 from typing import Any
 
 from rotator.errors import Corrupt
-from rotator.model import Credential, Secret
+from rotator.model import Credential, Secret, changed
 
 FORMAT = 1
 WRITES_KEPT = 16
@@ -147,7 +146,7 @@ class Record:
 
     def but(self, **changes: Any) -> Record:
         """The same record with some fields changed."""
-        return _replace(self, **changes)
+        return changed(self, **changes)
 
     def version_of(self, id: str) -> Credential | None:
         """The credential of a version that the record still knows."""
@@ -167,8 +166,7 @@ class Record:
 
 def to_document(record: Record) -> dict[str, Any]:
     """The record as a JSON object. It holds secrets in clear: it goes into a store and nowhere else."""
-    out = {name: _out(getattr(record, name)) for name in Record.__dataclass_fields__ if name != "revision"}
-    return {name: value for name, value in out.items() if value is not None}
+    return {name: _out(value) for name, value in vars(record).items() if value is not None and name != "revision"}
 
 
 def from_document(document: Mapping[str, Any], revision: Any) -> Record:
@@ -186,20 +184,18 @@ def _same(value: Any) -> Any:
 
 
 def _out(value: Any) -> Any:
+    if isinstance(value, str | float | int | None):
+        return value
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, frozenset):
         return sorted(value)
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
         return [_out(each) for each in value]
-    if isinstance(value, Mapping):
-        return {key: _out(each) for key, each in value.items()}
-    if hasattr(value, "__dataclass_fields__"):
-        parts = {name: _out(getattr(value, name)) for name in value.__dataclass_fields__}
-        return {name: each for name, each in parts.items() if each is not None}
-    return value
+    parts = value if isinstance(value, Mapping) else vars(value)
+    return {name: _out(each) for name, each in parts.items() if each is not None or parts is value}
 
 
 def _credential(value: Mapping[str, Any]) -> Credential:

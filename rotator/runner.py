@@ -8,9 +8,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
 from typing import Any
@@ -21,13 +23,17 @@ from pebble import ProcessExpired, concurrent
 from rotator.errors import BadInput, Exit
 from rotator.rotate import RunResult
 from rotator.rotate.messages import ENDS
-from rotator.worker import Job, work
+from rotator.worker import Job, wait_for_job, work
 
 PRELOAD = [
-    "rotator.cli", "click", "pebble", "rotator.runner", "rotator.worker", "rotator.ledgers.sqlite", "rotator.stores.file", "structlog",
-    "cryptography.hazmat.primitives.ciphers.aead", "encodings.idna", "encodings.ascii", "stringprep", "rotator.settled",
+    "__main__", "multiprocessing.popen_forkserver", "rotator.cli", "click", "pebble", "rotator.runner", "rotator.worker",
+    "rotator.ledgers.sqlite", "rotator.stores.file", "structlog", "cryptography.hazmat.primitives.ciphers.aead",
+    "encodings.idna", "encodings.ascii", "stringprep", "rotator.settled",
 ]  # fmt: skip
-"""What every run imports anyway. Never a plugin that is not ours: a broken one must not take the forkserver with it."""
+"""What every run imports anyway; without `__main__` each of them would load the command's own file once more.
+
+Never a plugin that is not ours: a broken one must not take the forkserver with it.
+"""
 KILL_AFTER = 20.0
 """Seconds after a run's own time at which main kills it."""
 
@@ -55,6 +61,14 @@ def preload(types: Iterable[str]) -> list[str]:
     return [*PRELOAD[:-1], *dict.fromkeys(libraries), PRELOAD[-1]]
 
 
+@dataclass
+class Spare:
+    """A process that waits for its run, and the pipe by which that comes."""
+
+    future: Future[Any]
+    jobs: Connection
+
+
 class Runner:
     """Runs jobs, at most `runs` at once and `per_connection` on one connection. For one thread; only `stop` may come from elsewhere."""
 
@@ -70,6 +84,7 @@ class Runner:
         self.waiting: deque[Job] = deque()
         self.running: dict[Future[RunResult], Job] = {}
         self.busy: Counter[str] = Counter()
+        self.spare: Spare | None = None
 
     def stop(self) -> None:
         """Begin no further run, and let those that go on end after their present step. May be called twice, also by a signal handler."""
@@ -77,12 +92,44 @@ class Runner:
             self.stopping = True
             self.stop_writer.close()
 
-    def start(self, job: Job, secret: Connection | None = None) -> Future[RunResult]:
-        """Start one run in a process of its own, at once."""
+    def start(self, job: Job, secret: Connection | None = None, *, more: bool = False) -> Future[RunResult]:
+        """Start one run in a process of its own, at once. `more`: another will follow, so its process is forked while this one works."""
         deadline = job.order.run_time + KILL_AFTER
-        how: dict[str, Any] = {"name": f"rotator run {job.spec.name}", "timeout": deadline, "context": self.context}
-        future: Future[RunResult] = concurrent.process(**how)(self.worker)(job, self.stop_reader, secret)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
+        future = self._by_spare(job, deadline) if secret is None else None
+        if future is None:
+            future = self._process(f"rotator run {job.spec.name}", deadline, self.worker, job, self.stop_reader, secret)
+        if more and self.spare is None:
+            reader, writer = self.context.Pipe(duplex=False)
+            self.spare = Spare(self._process("rotator run", None, wait_for_job, reader, self.stop_reader), writer)
+            reader.close()
         return future
+
+    def _process(self, name: str, deadline: float | None, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        how: dict[str, Any] = {"name": name, "timeout": deadline, "context": self.context}
+        future: Future[Any] = concurrent.process(**how)(function)(*arguments)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
+        return future
+
+    def _by_spare(self, job: Job, deadline: float) -> Future[RunResult] | None:
+        """Hand the run to the process that waits for one; None where there is none, or it has died."""
+        spare, self.spare = self.spare, None
+        if spare is None or spare.future.done():
+            return None
+        try:
+            spare.jobs.send((self.worker, job))
+        except OSError:
+            return None
+        spare.jobs.close()
+        timer = threading.Timer(deadline, spare.future.cancel)
+        timer.daemon = True
+        timer.start()
+        spare.future.add_done_callback(lambda _: timer.cancel())
+        return spare.future
+
+    def dismiss(self) -> None:
+        """Let the process go that waits for a run. May be called twice."""
+        if self.spare:
+            self.spare.jobs.close()
+            self.spare = None
 
     def add(self, job: Job) -> None:
         """Put a job in line."""
@@ -98,11 +145,13 @@ class Runner:
                 kept.append(job)
                 continue
             self.busy[job.spec.connection.name] += 1
-            future = self.start(job)
+            future = self.start(job, more=bool(self.waiting or kept))
             self.running[future] = job
             if told:
                 future.add_done_callback(told)
         self.waiting.extendleft(reversed(kept))
+        if not self.waiting or self.stopping:
+            self.dismiss()
         return ended
 
     def _reap(self, future: Future[RunResult]) -> RunResult:
@@ -125,7 +174,7 @@ def result_of(job: Job, future: Future[RunResult]) -> RunResult:
     died: dict[str, Any] = {"spec": job.spec.name, "exit": Exit.FAILED, "why": "died", "fix": ENDS["died"].fix}
     try:
         return future.result()
-    except TimeoutError:
+    except (TimeoutError, CancelledError):
         return RunResult(message=f"the run was killed after {job.order.run_time + KILL_AFTER:.0f} s", **died)
     except ProcessExpired as error:
         return RunResult(message=f"the run's process ended by itself (exit {error.exitcode}): a call hung, or a plugin ended it", **died)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from dataclasses import replace as _replace
 from enum import StrEnum
 from typing import Any
 
 from rotator.errors import Exit
+from rotator.model import changed
 from rotator.target import Live
 
 LEASE = 300.0
@@ -118,4 +118,4 @@ class Seen:
 
     def but(self, **changes: Any) -> Seen:
         """The same with some fields changed."""
-        return _replace(self, **changes)
+        return changed(self, **changes)

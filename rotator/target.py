@@ -107,6 +107,13 @@ class Target(ABC, Generic[C, T]):
         A no is `Rejected`; let in but unfit is `Unfit`; neither yes nor no is `Unreachable`.
         """
 
+    def control(self, credential: Credential) -> str:
+        """(reads) As `verify`, where what is asked is the target: does it still tell a yes from a no, just before and after a dead probe?
+
+        May use what this instance derived from the same secret when it set it; never anything that an earlier login answered.
+        """
+        return self.verify(credential)
+
     def confirm_dead(self, credential: Credential) -> str:
         """(reads) Evidence of the target's no, or `Unfit` if it lives. The core logs in with current just before and after, as control."""
         try:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -140,15 +141,32 @@ def calm(_signal: int, _frame: Any) -> None:
     """SIGTERM: main says by the stop pipe when to end; a run finishes its step."""
 
 
-def work(job: Job, stop: Connection | None, secret: Connection | None, run: Callable[..., RunResult] | None = None) -> RunResult:
-    """Perform one run in this process, and give back how it ended."""
+@cache
+def settle_in() -> None:
+    """What a run's process does first of all. May be called twice."""
     die_with_main()
     leave_no_core()
     drop_prints()
-    signal.signal(signal.SIGTERM, calm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure(job.log_level, json=job.json_logs)
     guard_hooks()  # a thread or destructor of a plugin that raises would print its message
+
+
+def wait_for_job(jobs: Connection, stop: Connection) -> RunResult | None:
+    """Perform the one run that comes by this pipe; None where none comes. So a process can be there before its run."""
+    settle_in()
+    try:
+        worker, job = jobs.recv()
+    except EOFError:
+        return None
+    result: RunResult = worker(job, stop, None)
+    return result
+
+
+def work(job: Job, stop: Connection | None, secret: Connection | None, run: Callable[..., RunResult] | None = None) -> RunResult:
+    """Perform one run in this process, and give back how it ended."""
+    settle_in()
+    signal.signal(signal.SIGTERM, calm)
+    configure(job.log_level, json=job.json_logs)
     order = replace(job.order, stop=(lambda: stop.poll(0)) if stop else bool)
     if secret is not None:
         order = replace(order, command=replace(_adopt(order), credential=_receive(job, secret)))

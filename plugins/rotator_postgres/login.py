@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rotator.target import PortError, Rejected, Secret, Unfit, Unreachable
 from rotator_postgres.connection import PostgresConnection
 from rotator_postgres.roles import quoted
+from rotator_postgres.scram import Scram
 from rotator_postgres.session import Session, wait_for
 from rotator_postgres.verbosity import codes_only
 
@@ -27,6 +28,8 @@ BAD_OPTIONS = ("42704", "22023")
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
 """The CAs of the system (Debian, Red Hat, SUSE, Alpine and macOS): the libpq inside psycopg's wheel does not find them by itself."""
 
+_QUOTED, _BACKSLASHED = re.compile(r"[\\']"), r"\\\g<0>"
+
 
 @dataclass(frozen=True)
 class Login:
@@ -37,6 +40,8 @@ class Login:
     password: Secret
     dbname: str
     options: Mapping[str, str] = field(default_factory=dict)
+    keys: Scram | None = None
+    """In place of the password: what was derived from it before."""
 
     def parameters(self) -> dict[str, str]:
         """For libpq. Nothing of ours is left to PG* variables; only SCRAM will do: with `trust` every password would "work"."""
@@ -45,10 +50,21 @@ class Login:
         if where.tls is not None and not where.is_socket:
             tls = {"sslmode": "verify-full", "sslrootcert": where.tls.ca or system_cas()}
         return {
-            "host": where.host, "port": str(where.port), "dbname": self.dbname, "user": self.user, "password": self.password.reveal(),
+            "host": where.host, "port": str(where.port), "dbname": self.dbname, "user": self.user, **self._proof(),
             "require_auth": "scram-sha-256", "gssencmode": "disable", "target_session_attrs": "any", "client_encoding": "UTF8",
             "application_name": "rotator", "options": " ".join(f"-c {key}={_escaped(value)}" for key, value in self.options.items()), **tls,
         }  # fmt: skip
+
+    def _proof(self) -> dict[str, str]:
+        """The password; or the keys, of which libpq derives nothing (it takes them before any password that it finds elsewhere)."""
+        if self.keys is None:
+            return {"password": self.password.reveal()}
+        return {"scram_client_key": self.keys.client_key.reveal(), "scram_server_key": self.keys.server_key.reveal()}
+
+
+def conninfo(parameters: Mapping[str, str]) -> str:
+    """As libpq reads it: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE"""
+    return " ".join(f"{name}='{_QUOTED.sub(_BACKSLASHED, value)}'" for name, value in parameters.items())
 
 
 def _escaped(value: str) -> str:
@@ -94,11 +110,10 @@ def _addresses(connection: PostgresConnection) -> list[dict[str, str]]:
 def _attempt(parameters: Mapping[str, str], until: float, login: Login) -> Session | NoLogin:
     import psycopg
     from psycopg import pq
-    from psycopg.conninfo import make_conninfo
 
     pgconn = None
     try:
-        pgconn = pq.PGconn.connect_start(make_conninfo(**parameters).encode())
+        pgconn = pq.PGconn.connect_start(conninfo(parameters).encode())
         with_codes = codes_only(pgconn)
         status = pq.PollingStatus.WRITING if pgconn.status != pq.ConnStatus.BAD else pq.PollingStatus.FAILED
         while status not in (pq.PollingStatus.OK, pq.PollingStatus.FAILED):

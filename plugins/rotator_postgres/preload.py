@@ -7,6 +7,6 @@ from rotator_postgres import check, login, target, verbosity
 __all__ = ["check", "login", "target"]
 
 with contextlib.suppress(ImportError):  # without the driver a run says so itself
-    import psycopg.conninfo  # noqa: F401 - loaded, that is all
+    import psycopg.pq  # noqa: F401 - loaded, that is all
 
     verbosity.find()

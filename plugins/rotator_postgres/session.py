@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rotator_postgres.scram import ITERATIONS, Scram, derive, plain
+
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
@@ -21,6 +23,17 @@ PREAMBLE = (
     " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
 """What a session of the admin begins with. An ALTER ROLE that was answered must outlive a crash of the server."""
+
+
+KEYS_SINCE = 180000
+"""The libpq that knows scram_client_key."""
+
+
+def takes_keys() -> bool:
+    """Whether the libpq at hand logs in by keys; the one in psycopg's wheel does since psycopg 3.3."""
+    from psycopg import pq
+
+    return pq.version() >= KEYS_SINCE
 
 
 class Failed(Exception):
@@ -64,9 +77,16 @@ class Session:
         """A string in quotes, for a statement that takes no parameters."""
         return bytes(self._pq.Escaping(self._pgconn).escape_literal(text.encode())).decode()
 
-    def verifier(self, user: str, password: str) -> str:
-        """What the server stores in place of the password (RFC 5803): so that no password is in a statement, or in a log of statements."""
-        return bytes(self._pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")).decode()
+    def derived(self, user: str, password: str) -> tuple[str, Scram | None]:
+        """What the server stores in place of the password, so that no password is in a statement or in a log of statements.
+
+        With it the keys for control logins, where they can be had. Iterations are the server's own (`scram_iterations`, since 16).
+        """
+        if not plain(password):
+            return bytes(self._pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")).decode(), None
+        told = self._pgconn.parameter_status(b"scram_iterations")
+        scram = derive(password, int(told) if told else ITERATIONS)
+        return scram.verifier, scram
 
     def run(self, statements: str, until: float) -> list[list[str | None]]:
         """Run them one after another; the rows of the last. Raises `Failed`."""

@@ -22,7 +22,8 @@ from rotator.target import (
 from rotator_postgres import roles
 from rotator_postgres.connection import PostgresConnection, PostgresUserSettings
 from rotator_postgres.login import NO_DATABASE, NO_PRIVILEGE, NOT_ALLOWED, WRONG, Login, NoLogin, log_in, meaning, unreachable
-from rotator_postgres.session import Failed, Session
+from rotator_postgres.scram import Scram
+from rotator_postgres.session import Failed, Session, takes_keys
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
     fields = ("username", "password")
 
     _admin: Session | None = None
+    _derived: tuple[Credential, Scram] | None = None
+    """The credential that this instance has set last, and its keys."""
 
     # ---- what it is
 
@@ -74,6 +77,16 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         until = self._until()
         return self._verified(credential, until)
 
+    def control(self, credential: Credential) -> str:
+        """(reads) As `verify`; what this instance has set is asked by the keys that it derived then. A no is asked once more."""
+        until, derived = self._until(), self._derived
+        if derived is None or not derived[0].same(credential) or not takes_keys():
+            return self.verify(credential)
+        try:
+            return self._verified(credential, until, derived[1])
+        except Rejected:
+            return self._verified(credential, until)
+
     def last_used(self, credential: Credential) -> datetime | None:
         """(reads) Now, while the role has an open session; else None: PostgreSQL keeps no time of the last login."""
         until = self._until()
@@ -101,8 +114,9 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         until = self._until()
 
         def change(admin: Session) -> None:
-            verifier = admin.literal(admin.verifier(credential.name, secret.reveal()))
-            roles.alter(admin, credential.name, f"{'LOGIN ' if two else ''}PASSWORD {verifier}", self.runtime.fence, until)
+            verifier, keys = admin.derived(credential.name, secret.reveal())
+            roles.alter(admin, credential.name, f"{'LOGIN ' if two else ''}PASSWORD {admin.literal(verifier)}", self.runtime.fence, until)
+            self._derived = (credential, keys) if keys else None
 
         self._as_admin(change, until, credential.name)
 
@@ -145,8 +159,8 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         self._as_admin(lock, until, credential.name)
 
     def close(self) -> None:
-        """Drop the admin's connection; may be called twice."""
-        admin, self._admin = self._admin, None
+        """Drop the admin's connection, and what was derived; may be called twice."""
+        admin, self._admin, self._derived = self._admin, None, None
         if admin is not None:
             admin.close()
 
@@ -181,10 +195,10 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         fix = "Find out who set it; then lock the role, or adopt its password"
         raise Foreign(f"role {credential.name} may log in, and refuses the password that we hold: somebody else changed it", fix, code)
 
-    def _verified(self, credential: Credential, until: float) -> str:
+    def _verified(self, credential: Credential, until: float, keys: Scram | None = None) -> str:
         if credential.secret is None:
             raise Refused(f"the password of {credential.name} is not known")
-        login = Login(self.connection, credential.name, credential.secret, self.config.dbname, self.config.options)
+        login = Login(self.connection, credential.name, credential.secret, self.config.dbname, self.config.options, keys)
         session = log_in(login, until)
         if isinstance(session, NoLogin):
             raise meaning(session, login)

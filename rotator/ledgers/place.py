@@ -60,10 +60,10 @@ def part(path: Path, suffix: str) -> Path:
 
 def identity(path: Path) -> Identity:
     """Which files these are. No descriptor is opened: closing one would drop SQLite's own locks (https://www.sqlite.org/howtocorrupt.html)."""
-    seen = {}
+    seen, plain = {}, str(path)
     for each in PARTS:
         with suppress(FileNotFoundError):
-            found = part(path, each).lstat()
+            found = os.lstat(plain + each)
             seen[each] = (found.st_dev, found.st_ino)
     return seen
 

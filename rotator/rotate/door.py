@@ -128,15 +128,29 @@ class Door:
 
         `exempt`: what follows a mint goes on when the lease has lapsed or the ledger fails; the revision fences it.
         """
+        attempts = count(1)
+
+        def once() -> T:
+            return self._once(step, effect, call, port, kind, exempt, next(attempts), about)
+
+        try:
+            return once()
+        except Unreachable:
+            if tries == 1:
+                raise
+        return self._again(once, tries)
+
+    def _again(self, once: Callable[[], T], tries: int) -> T:
+        """A first try had no answer; the rest of them, each after a pause."""
+        self.seam.sleep(self.seam.jitter(PAUSE))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unreachable),
-            stop=tenacity.stop_after_attempt(tries),
-            wait=lambda state: self.seam.jitter(PAUSE * 2 ** (state.attempt_number - 1)),
+            stop=tenacity.stop_after_attempt(tries - 1),
+            wait=lambda state: self.seam.jitter(PAUSE * 2**state.attempt_number),
             sleep=self.seam.sleep,
             reraise=True,
         )
-        attempts = count(1)
-        return retrying(lambda: self._once(step, effect, call, port, kind, exempt, next(attempts), about))
+        return retrying(once)
 
     def _once(
         self, step: Name, effect: str, call: Callable[[], T], port: Port, kind: Kind, exempt: bool, attempt: int, about: Mapping[str, str]

@@ -40,11 +40,11 @@ class Looks(Door):
 
     # ---- logins
 
-    def prove(self, step: Name, credential: Credential, *, settle: Settle | None = None) -> None:
+    def prove(self, step: Name, credential: Credential) -> None:
         """Prove that it works: `streak` fresh logins in a row, within the time that the target may be late. Raises `Rejected`, `Unfit`."""
         target = self.ports.target
-        late = settle or target.can.appears
-        self._probe(step, "login", lambda: target.verify(credential), late, (Rejected,), credential)
+        login = target.control if step is Name.CONFIRM else target.verify
+        self._probe(step, "login", lambda: login(credential), target.can.appears, (Rejected,), credential)
 
     def _probe(
         self, step: Name, effect: str, call: Callable[[], str], late: Settle, not_yet: tuple[type[PortError], ...], credential: Credential

@@ -29,6 +29,8 @@ ALARMS = {
 }
 """Ends that have an event of their own."""
 COMMANDS: dict[type, str] = {Adopt: "adopt", HoldUntil: "hold", Undo: "undo", Resolve: "resolve", Compromise: "compromise"}
+CLAIMING = (Name.STAGE, Name.RESERVE)
+"""Steps that only look and write the record: where a run begins with one, its write takes the lease too."""
 LAST_ROW_BEFORE_CHECK = 3
 MOST_STEPS = 60
 """A run has some twenty; more is a loop."""
@@ -144,8 +146,8 @@ class Run(Humans):
         begins = any(each.name in (Name.STAGE, Name.RESERVE) for each in steps)
         return [each for each in self.findings if each.level is Level.FAIL] if begins else []
 
-    def claim(self, new: Record) -> None:
-        """Take the lease with the first write, and write what CHECK read of the places."""
+    def claim(self, new: Record, step: Name = Name.CLAIM, reason: str = "") -> None:
+        """Take the lease with the first write, and write what CHECK read of the places. `step`: whose write it is besides."""
         if self.clock_suspect(Name.CLAIM):
             raise Stopped("clock")
         taken = self.record.lease
@@ -159,7 +161,9 @@ class Run(Humans):
         if self.record.name not in (None, self.spec.name):
             self.tell(None, EventName.RENAMED, reason=f"was {self.record.name}")
         self.claimed = True
-        self.write(observe(new, self.seen.shows), Name.CLAIM)
+        if step is not Name.CLAIM:
+            self.tell(Phase.RECORD, step=Name.CLAIM, outcome=Result.SUCCESS)
+        self.write(observe(new, self.seen.shows), step, reason)
         self.ports.target.runtime = replace(self.ports.target.runtime, fence=self.record.seq)
 
     def loop(self) -> RunResult:
@@ -172,7 +176,7 @@ class Run(Humans):
             blocked = self.blocking([step])
             if blocked:
                 raise Stopped("check", "; ".join(each.text for each in blocked), fix=blocked[0].fix)
-            if not self.claimed:
+            if not self.claimed and step.name not in CLAIMING:
                 self.claim(self.record)
                 continue
             self.one(step)
@@ -204,7 +208,9 @@ class Run(Humans):
         return None
 
     def keep_record(self, new: Record, step: Step, reason: str) -> None:
-        """Write what a step leaves behind; the run's last step is written with RELEASE, in one write with the lease's end."""
+        """Write what a step leaves behind: the first one with CLAIM, the last one with RELEASE, in one write with the lease's change."""
+        if not self.claimed:
+            return self.claim(new, step.name, reason)
         if not plan(self.spec, new, self.seen, self.seam.now()).ends:
             return self.write(new, step.name, reason)
         self.tell(Phase.RECORD, step=step.name, reason=reason or None, outcome=Result.SUCCESS)

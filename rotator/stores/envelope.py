@@ -90,6 +90,15 @@ class Keyring:
             return None
 
 
+def head_of(path: str, data: bytes) -> tuple[int, str]:
+    """Which document a file claims to be, unopened: its rev and its revision. Raises `Corrupt` where it is none of ours.
+
+    Enough to see that it is the one that we read or wrote: whoever does not hold that one cannot know its nonce.
+    """
+    _, rev, nonce, _ = _parts(path, data)
+    return rev, f"{rev}.{_text(nonce)}"
+
+
 def _key(kid: str, secret: Secret) -> bytes:
     """32 bytes out of their base64."""
     try:

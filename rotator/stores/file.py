@@ -32,7 +32,7 @@ from rotator.record import Record, from_document, to_document
 from rotator.seam import Seam
 from rotator.settings import LocalPath, SecretRef, Settings
 from rotator.store import Runtime, Store
-from rotator.stores.envelope import Keyring, Opened
+from rotator.stores.envelope import Keyring, Opened, head_of
 from rotator.values import refuse_unfit
 
 RECORDS, VALUES = "records", "values"
@@ -119,10 +119,11 @@ class FileStore(Store[FileStoreSettings]):
         """See `Store.write`. Written with the first key, so reading and writing a record is how it moves to a new key."""
         plain = self._encode(f"record {path}", to_document(record))
         with self._locked(RECORDS, path) as (folder, name):
-            found = self._open(RECORDS, path, folder, name)
-            if (found.revision if found else None) != record.revision:
-                return self._settle(path, record, found, folder, name)
-            sealed, revision = self._ring.seal(RECORDS, path, found.rev + 1 if found else 1, plain)
+            data = self._sealed(folder, name)
+            rev, held = head_of(path, data) if data is not None else (0, None)
+            if held != record.revision:
+                return self._settle(path, record, self._ring.open(RECORDS, path, data) if data is not None else None, folder, name)
+            sealed, revision = self._ring.seal(RECORDS, path, rev + 1, plain)
             folder.replace(name, sealed)
         return record.but(revision=revision)
 
@@ -218,12 +219,17 @@ class FileStore(Store[FileStoreSettings]):
             return self._open(kind, path, folder, name)
 
     def _open(self, kind: str, path: str, folder: Folder, name: str) -> Opened | None:
+        data = self._sealed(folder, name)
+        return self._ring.open(kind, path, data) if data is not None else None
+
+    def _sealed(self, folder: Folder, name: str) -> bytes | None:
+        """A file as it stands, if only we could write it; None where there is none."""
         found = folder.read(name, ENVELOPE_MOST)
         if found is None:
             return None
         data, about = found
         _refuse_loose(looseness(about), os.path.join(folder.path, name), "600")  # noqa: PTH118 - plain text
-        return self._ring.open(kind, path, data)
+        return data
 
     @contextmanager
     def _locked(self, kind: str, path: str) -> Iterator[tuple[Folder, str]]:

@@ -116,9 +116,8 @@ class MemoryStore(Store[MemorySettings]):
         """See `Store.write`. Every answer arrives, but a caller may have lost one and send the same write again."""
         text = self._text(f"record {path}", to_document(record))
         with self.shelf.open(self.config.mount) as shelf:
-            head = _record(shelf, path)
-            if head.revision != record.revision:
-                return _settled(path, record, head)
+            if shelf.records.get(path, (None,))[0] != record.revision:
+                return _settled(path, record, _record(shelf, path))
             shelf.writes += 1
             shelf.records[path] = (shelf.writes, text)
             return record.but(revision=shelf.writes)

@@ -158,6 +158,11 @@ class TargetContract:
         with pytest.raises(Rejected):
             bench.make_target().verify(self.other(bench))
 
+    def test_a_control_login_tells_a_yes_from_a_no(self, bench: Any) -> None:
+        target = bench.make_target()
+        assert target.control(bench.current)
+        assert isinstance(raised(lambda: target.control(self.other(bench))), Rejected)
+
     def test_a_wrong_secret_is_confirmed_dead_only_if_it_is_the_secret_that_is_asked_for(self, bench: Any) -> None:
         with pytest.raises(PortError):
             bench.make_target().confirm_dead(bench.current)

@@ -121,7 +121,7 @@ def test_overlapping_a_lost_reply_of_apply_never_costs_the_current_secret():
 @pytest.mark.parametrize("shape", ["issue, two slots", "issue, labels"])
 def test_a_slow_run_never_sweeps_the_key_that_a_faster_one_promoted(shape):
     lab = due(shape)
-    with Paused(lab, before="write record CLAIM", home="elsewhere") as slow:
+    with Paused(lab, before="write record RESERVE", home="elsewhere") as slow:
         assert lab.run().exit is Exit.DONE
         assert slow.resume().why == "conflict"
     assert lab.record().current.credential.name in living_names(lab)

@@ -111,7 +111,7 @@ def test_a_stranger_s_value_in_a_place_stops_the_run_until_it_is_resolved(shape)
 
 def test_another_runner_s_lease_is_waited_out_and_a_dead_one_s_taken_over(shape):
     lab = due(shape)
-    lab.run(plan=crash_at("write record STAGE" if not shape.startswith("issue") else "write record RESERVE"), home="elsewhere")
+    lab.run(plan=crash_at("mint" if shape.startswith("issue") else "set secret"), home="elsewhere")
     busy = lab.run()
     assert (busy.exit, busy.why) == (Exit.BUSY, "lease")
     assert lab.run(home="elsewhere").exit is Exit.DONE

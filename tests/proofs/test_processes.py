@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 import yaml
 
+from rotator import runner
 from rotator.cli.runs import make_job
 from rotator.load import load
 from rotator.rotate import Adopt
+from rotator.runner import Runner, result_of
 from rotator.stores.file import prepare
-from rotator.testing.processes import descendants, gone_within
+from rotator.testing.processes import children, descendants, gone_within
 from rotator.testing.stands.world import ROTATOR, adopt, write_private
 
 HANGS = ["sleeps", "loops", "holds_the_interpreter", "swallows"]
@@ -184,6 +187,77 @@ def test_sigterm_finishes_the_swap_in_place_and_the_next_run_goes_on(plugins, tm
     assert "CONFIRM" not in [step for step, *_ in steps][published:], "in place it goes on until consumers are not cut off, and no further"
     again = folder.rotator("--json", "run", "is-slow")
     assert json.loads(again.stdout)["results"][0]["state"] == "at rest"
+
+
+class Line:
+    """Runs one after another, each in the process that waited for it."""
+
+    def __init__(self, folder):
+        self.loaded = load(folder.path / "rotator.yaml", plugin_dirs=[folder.plugins])
+        self.runner = Runner(runs=1, per_connection=16)
+        self.users = folder.path / "users"
+
+    def job(self, name):
+        return make_job(self.loaded, next(each for each in self.loaded.specs if each.name == name), named=True, forced=True)
+
+    def pid(self, name):
+        return int((self.users / name).with_suffix(".here").read_text())
+
+    def waiting(self, result):
+        """The process that waits, while no run goes on any more."""
+        assert result.exit == 0, result
+        end = time.monotonic() + 20
+        while len(found := [each for each in children(forkserver._forkserver._forkserver_pid) if each in descendants(os.getpid())]) != 1:
+            assert time.monotonic() < end, found
+            time.sleep(0.01)
+        return found[0]
+
+
+@pytest.fixture
+def line(plugins, tmp_path):
+    made = Line(Folder(tmp_path, plugins, ["nothing", "prints", "holds_the_interpreter"]))
+    yield made
+    made.runner.dismiss()
+
+
+def test_every_run_of_a_line_has_a_process_of_its_own_and_none_waits_when_the_line_is_empty(line):
+    names = ["prints", "nothing"]
+    results = list(line.runner.run([line.job(each) for each in names]))
+    assert [(each.spec, each.exit) for each in results] == [(each, 0) for each in names]
+    pids = [line.pid(each) for each in names]
+    assert len({*pids, os.getpid()}) == 3
+    assert line.runner.spare is None
+    assert gone_within(pids, 20.0).seconds < 20.0
+
+
+def test_the_process_that_waits_performs_the_next_run(line):
+    waiting = line.waiting(line.runner.start(line.job("nothing"), more=True).result())
+    assert line.runner.start(line.job("prints")).result().exit == 0
+    assert line.pid("prints") == waiting
+
+
+def test_a_process_that_died_while_it_waited_is_passed_over(line):
+    waiting = line.waiting(line.runner.start(line.job("nothing"), more=True).result())
+    os.kill(waiting, signal.SIGKILL)
+    assert gone_within([waiting], 20.0).seconds < 20.0
+    assert line.runner.start(line.job("prints")).result().exit == 0
+    assert line.pid("prints") != waiting
+
+
+def test_a_process_that_waits_ends_when_it_is_let_go(line):
+    waiting = line.waiting(line.runner.start(line.job("nothing"), more=True).result())
+    line.runner.dismiss()
+    assert gone_within([waiting], 20.0).seconds < 20.0
+
+
+def test_a_run_in_a_process_that_waited_is_killed_at_its_deadline_too(line, monkeypatch):
+    job = line.job("holds-the-interpreter")
+    line.waiting(line.runner.start(line.job("nothing"), more=True).result())
+    monkeypatch.setattr(runner, "KILL_AFTER", 1.0 - job.order.run_time)
+    result = result_of(job, line.runner.start(job))
+    assert (result.exit, result.why) == (1, "died")
+    assert "killed after 1 s" in result.message
+    assert gone_within([line.pid("holds-the-interpreter")], 20.0).seconds < 20.0
 
 
 def test_a_plugin_that_cannot_be_imported_costs_its_own_spec_only(plugins, tmp_path):
