@@ -61,7 +61,17 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "story"), CASES)
+def on_both(shape, story):
+    """A rotation on memory and on file. Other stories on file only `make soak` tells: to the engine both are one contract."""
+    for storage in ("memory", "file"):
+        marks = pytest.mark.soak if storage == "file" and story != "a rotation" else ()
+        yield pytest.param(shape, story, storage, marks=marks)
+
+
+BOTH = [each for case in CASES for each in on_both(*case)]
+
+
+@pytest.mark.parametrize(("shape", "story", "new_storage"), BOTH, indirect=["new_storage"])
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 def test_no_single_fault_breaks_a_law(shape, new_storage, fault, story, record_property):
     found, count = at_every_effect(lambda: Lab(shape, new_storage()), fault, lambda lab, n: history(lab, STORIES[story], n, fault))
@@ -87,6 +97,7 @@ def test_no_single_fault_breaks_a_law_in_an_adoption(shape, new_storage, fault, 
     assert found == []
 
 
+@pytest.mark.parametrize("new_storage", ["memory", pytest.param("file", marks=pytest.mark.soak)], indirect=True)
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 def test_no_single_fault_breaks_a_law_while_a_new_secret_is_taken_back(shape, new_storage, fault, record_property):
     def taken_back(lab, number):
