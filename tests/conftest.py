@@ -3,13 +3,16 @@
 It knows the secrets where they are made: each `Credential`'s, in this process, and the admins' of the servers that tests start. A value
 that is also a public part of a credential (a user, a key's id) is no secret. Output is searched when a test is over, and only where
 there is some, so that tens of thousands of engine histories cost nothing. `get` prints a secret on purpose.
+
+Here it is also said which tests share a worker (`home`), which come last (`SPREAD`), and which are measured (`MEASURED`).
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,17 @@ from rotator.model import Credential, Secret
 from rotator.testing.canary import Canary
 from rotator.testing.servers.jupyterhub import HubServer
 from rotator.testing.servers.moto import MotoServer
+from rotator.testing.servers.openbao import OpenBaoServer
 from rotator.testing.servers.postgres import PostgresServer
 
 pytest_plugins = ["rotator.testing.canary_plugin"]
+HERE = Path(__file__).parent
+SPREAD = ("engine",)
+"""Folders of many short histories: each test runs wherever there is room, and after all others, so that the workers end together."""
+MEASURED = ("engine", "stores", "audit")
+"""Folders whose tests reach every branch of what must be whole. Coverage of any other test would cost its time, and tell nothing more."""
+SWEEPS = ("test_single_faults.py", "test_two_runners.py", "test_tamper_everywhere.py")
+"""There too they are not measured: they repeat what their folders' other tests have reached."""
 LEAST = 16
 """Characters: what tests call a secret and is shorter (`old`, `first`) stands in sentences too."""
 MOST = 100_000
@@ -106,7 +117,37 @@ def pytest_configure() -> None:
     _after(MotoServer, "create_key", lambda _, key: lasting.add(key[1]))
     _after(HubServer, "create_token", lambda _, token: lasting.add(token[1]))
     _after(HubServer, "__init__", lambda server, _: lasting.update(server.tokens.values()))
+    _after(OpenBaoServer, "__init__", lambda server, _: lasting.add(server.root.reveal()))
+    _after(OpenBaoServer, "token", lambda _, token: lasting.add(token.reveal()))
     _after(subprocess, "run", lambda _, done: KNOWN.command(done))
+
+
+def home(item: pytest.Item) -> str:
+    """Tests of one home run in one worker, one after another: all that share a server, else those of a file."""
+    fixtures = [each for found in item._fixtureinfo.name2fixturedefs.values() for each in found]  # type: ignore[attr-defined]  # every Function has it
+    shared = {each.baseid for each in fixtures if each.scope in ("session", "package") and each.baseid}
+    return min(shared, key=len, default=item.nodeid.partition("::")[0])
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test for pytest-xdist and pytest-cov."""
+    folder = item.path.relative_to(HERE).parts[0]
+    if folder not in MEASURED or item.path.name in SWEEPS:
+        item.add_marker("no_cover")
+    if folder not in SPREAD:
+        item.add_marker(pytest.mark.xdist_group(home(item)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The homes with servers first, for they take longest; then other files; what is spread comes last."""
+    items.sort(key=_late)
+
+
+def _late(item: pytest.Item) -> int:
+    if item.path.relative_to(HERE).parts[0] in SPREAD:
+        return 2
+    return int(home(item).endswith(".py"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -125,3 +166,13 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
             report.outcome = "failed"
             report.longrepr = "secrets in the output of this test, or of its commands:\n" + "\n".join(hits)
     return report
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The three servers of `leaks/field.py`, and a relay before each."""
+    sys.path.insert(0, str(HERE / "leaks"))
+    from field import Servers
+
+    with Servers(tmp_path_factory.mktemp("servers")) as made:
+        yield made

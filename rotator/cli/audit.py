@@ -12,7 +12,6 @@ from rotator.cli import Options, render
 from rotator.errors import Exit, RotatorError
 
 if TYPE_CHECKING:
-    from rotator.ledgers.heads import Records
     from rotator.ledgers.show import Filter
 
 
@@ -62,14 +61,16 @@ def export(
     options: Options, ledger: str | None, spec: str | None, rotation: str | None, run: str | None, since: str | None, heads: str | None
 ) -> int:
     """Print events as JSON lines, exactly as they were written."""
+    from rotator.cli.stores import open_stores
     from rotator.ledgers.commands import export_heads, export_ledger
 
     if heads is None:
         for line in export_ledger(ledger or options.load_lenient().config.ledger_url, _filter(spec, rotation, run, since)):
             click.echo(line)
         return Exit.DONE
-    troubles = export_heads(ledger or options.load_lenient().config.ledger_url, _stores(options), Path(heads))
-    return _troubled(troubles)
+    config = options.load_lenient().config
+    with open_stores(config) as stores:
+        return _troubled(export_heads(ledger or config.ledger_url, stores, Path(heads)))
 
 
 @command.command("verify")
@@ -81,6 +82,7 @@ def verify(options: Options, ledger: str | None, heads: str | None) -> int:
 
     Exit code 0: whole; 1: tampered, and the first bad event is named; 3: the heads were not compared.
     """
+    from rotator.cli.stores import open_stores
     from rotator.ledgers.commands import verify_ledger
     from rotator.ledgers.heads import heads_of, read_heads
 
@@ -91,8 +93,10 @@ def verify(options: Options, ledger: str | None, heads: str | None) -> int:
     elif ledger is not None:
         known, url = None, ledger
     else:
-        known, troubles = heads_of(_stores(options))
-        url = options.load_lenient().config.ledger_url
+        config = options.load_lenient().config
+        with open_stores(config) as stores:
+            known, troubles = heads_of(stores)
+        url = config.ledger_url
     report = verify_ledger(url, known)
     if options.json:
         render.as_json(report.document())
@@ -108,13 +112,3 @@ def _troubled(troubles: list[RotatorError]) -> int:
     for each in troubles:
         click.echo(f"rotator: {each}", err=True)
     return Exit.UNPROVEN if troubles else Exit.DONE
-
-
-def _stores(options: Options) -> dict[str, Records]:
-    from rotator.load.plugins import store_class
-    from rotator.load.secrets import Revealer
-    from rotator.target import Runtime
-
-    config = options.load_lenient().config
-    runtime = Runtime(reveal=Revealer(config).reveal, now=lambda: datetime.now(UTC))
-    return {each.name: store_class(each.type)(each.settings, runtime) for each in config.stores.values()}

@@ -87,7 +87,8 @@ def new_runner(loaded: Loaded) -> Runner:
     from rotator.runner import Runner, preload
 
     config = loaded.config
-    runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload({each.target.type for each in loaded.specs}))
+    types = {each.target.type for each in loaded.specs} | {place.by.type for each in loaded.specs for place in each.places}
+    runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload(types))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stop())
     return runner

@@ -28,12 +28,13 @@ def command(options: Options, names: tuple[str, ...]) -> int:
     Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, or a record belongs to no spec; 0: else.
     """
     from rotator.cli.runs import acting, choose
+    from rotator.cli.stores import open_stores
 
     loaded, _ = acting(options, names)
-    stores = _open(loaded)
-    rows = [_row(each, stores) for each in choose(loaded, names)]
-    if not names:
-        rows += _of_no_spec(loaded, stores)
+    with open_stores(loaded.config) as stores:
+        rows = [_row(each, stores) for each in choose(loaded, names)]
+        if not names:
+            rows += _of_no_spec(loaded, stores)
     ended = _ended(loaded)
     for row in rows:
         row["last"] = ended.get(row["spec"])
@@ -59,15 +60,6 @@ def _ended(loaded: Loaded) -> dict[str, str]:
     except LedgerFailed as error:
         click.echo(f"rotator: {error}", err=True)
         return {}
-
-
-def _open(loaded: Loaded) -> dict[str, Store[Any]]:
-    from rotator.load.plugins import store_class
-    from rotator.load.secrets import Revealer
-    from rotator.target import Runtime
-
-    runtime = Runtime(reveal=Revealer(loaded.config).reveal, now=lambda: datetime.now(UTC))
-    return {each.name: store_class(each.type)(each.settings, runtime) for each in loaded.config.stores.values()}
 
 
 def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]:

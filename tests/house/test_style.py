@@ -4,6 +4,7 @@ import ast
 import re
 import statistics
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,20 @@ def lines_of(path):
     return len(path.read_text().splitlines())
 
 
+@cache
 def functions():
-    for path in SHIPPED:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1
+    return [
+        (f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1)
+        for path in SHIPPED
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
+@cache
 def comments(path):
     with path.open("rb") as file:
-        for token in tokenize.tokenize(file.readline):
-            if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
+        return [(each.start[0], each.string) for each in tokenize.tokenize(file.readline) if each.type == tokenize.COMMENT]
 
 
 def test_no_file_is_longer_than_400_lines():
