@@ -28,7 +28,7 @@ from rotator.audit import Event, Ledger, Result, Row
 from rotator.destination import Destination
 from rotator.errors import Exit, RotatorError
 from rotator.load.config import Config
-from rotator.load.secrets import Revealer
+from rotator.load.secrets import Ref, Revealer
 from rotator.logs import configure, emit, guard_hooks
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, Around, Order, Ports, Run, RunResult
@@ -236,11 +236,18 @@ def _emitter(*, everything: bool) -> Callable[[Sequence[Event]], None]:
 def ports(job: Job, order: Order) -> Ports:
     """The target, the store and the places of a spec, built but not yet connected."""
     spec, config = job.spec, job.config
-    runtime = Runtime(reveal=Revealer(config).reveal, now=lambda: datetime.now(UTC), timeout=order.timeout)
+    revealed: list[Secret] = []
+    read = Revealer(config).reveal
+
+    def reveal(ref: Ref) -> Secret:
+        revealed.append(read(ref))
+        return revealed[-1]
+
+    runtime = Runtime(reveal=reveal, now=lambda: datetime.now(UTC), timeout=order.timeout)
     target: Any = job.classes["target"](spec.connection.settings, spec.target.settings, runtime)
     store: Store[Any] = job.classes["store"](spec.store.settings, runtime)
     places: dict[str, Destination[Any]] = {}
     for each in spec.places:
         own = each.by.name == spec.store.name
         places[each.place.name] = store if own else job.classes[each.by.name](each.by.settings, runtime)
-    return Ports(target, store, places)
+    return Ports(target, store, places, revealed=revealed)

@@ -31,7 +31,8 @@ def command(options: Options, names: tuple[str, ...], force: bool) -> int:
     results = [found[each.name] for each in specs if each.name in found]
     code = worst([*(each.exit for each in results), *([Exit.BAD_INPUT] if loaded.problems else [])])
     if options.json:
-        render.as_json({"exit": int(code), "results": [document(each) for each in results]})
+        problems = [vars(each) for each in loaded.problems]
+        render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": 0})
     else:
         for each in results:
             _show(each)

@@ -168,7 +168,8 @@ def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_be
         click.echo(f"stopped: {not_begun} specs were not begun", err=True)
     code = worst(codes)
     if options.json:
-        render.as_json({"exit": int(code), "results": [document(each) for each in results]})
+        problems = [vars(each) for each in loaded.problems]
+        render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": not_begun})
     else:
         rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(each.wake)] for each in results]
         render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)

@@ -40,7 +40,8 @@ def command(options: Options, names: tuple[str, ...]) -> int:
         row["last"] = ended.get(row["spec"])
     code = worst([*(row["exit"] for row in rows), *([Exit.BAD_INPUT] if loaded.problems else [])])
     if options.json:
-        render.as_json({"exit": int(code), "specs": [{**row, "exit": int(row["exit"])} for row in rows]})
+        specs = [{**row, "exit": int(row["exit"])} for row in rows]
+        render.as_json({"exit": int(code), "specs": specs, "problems": [vars(each) for each in loaded.problems]})
     else:
         columns = ["spec", "state", "age", "due", "current", "pending", "previous", "last", "waits_for"]
         render.result(columns, rows, json=False)

@@ -5,7 +5,7 @@ Fault injection, interleavings, the oracle and the audit all stand on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,6 +17,7 @@ import tenacity
 from rotator.audit import Event, EventName, Ledger, Phase, Result, link
 from rotator.destination import Destination
 from rotator.errors import LedgerFailed, PortError, RotatorError, Unreachable
+from rotator.model import Secret
 from rotator.record import WRITES_KEPT, Lease, Record
 from rotator.rotate.order import Order, Stopped
 from rotator.seam import Interrupted, Seam
@@ -26,6 +27,7 @@ from rotator.store import Store
 from rotator.target import IssueTarget, SetTarget
 
 T = TypeVar("T")
+HIDDEN = "the plugin's message held a secret and is not shown"
 PAUSE = 2.0
 """Seconds: the most that a first retry inside a run waits; doubled each time."""
 
@@ -65,6 +67,8 @@ class Ports:
     store: Store[Any]
     places: Mapping[str, Destination[Any]] = field(default_factory=dict)
     reloads: Mapping[str, ReloadPort] = field(default_factory=dict)
+    revealed: Sequence[Secret] = ()
+    """What plugins have been given to log in with so far."""
 
     def close(self) -> None:
         """Drop all connections."""
@@ -195,11 +199,16 @@ class Door:
         raise clean
 
     def without_secrets(self, error: PortError) -> PortError:
-        """A plugin's own words, unless a secret stands in them that the record knows, or that is being adopted."""
-        words, given = f"{error.what} {error.fix} {error.code}", getattr(self.order.command, "credential", None)
-        if any(each and each.secret and each.secret.reveal() in words for each in (*self.record.known(), given)):
-            return type(error)("the plugin's message held a secret and is not shown", "report it to the plugin's author")
+        """A plugin's own words, unless a secret stands in them."""
+        if self.secret_in(f"{error.what} {error.fix} {error.code}"):
+            return type(error)(HIDDEN, "report it to the plugin's author")
         return error
+
+    def secret_in(self, words: str) -> bool:
+        """Whether a secret stands in a plugin's words: one of the record, of an adoption, or one that a plugin logs in with."""
+        given = getattr(self.order.command, "credential", None)
+        known = [each.secret for each in (*self.record.known(), given) if each and each.secret]
+        return any(each.reveal() in words for each in (*known, *self.ports.revealed))
 
     def _told(self, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None) -> None:
         """The outcome waits for the next flush: that comes before the next effect, and before the next write of the record."""

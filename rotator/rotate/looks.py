@@ -12,7 +12,7 @@ from rotator.destination import Destination
 from rotator.errors import PortError, Rejected, Unfit
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
 from rotator.record import Record
-from rotator.rotate.door import Door, Kind
+from rotator.rotate.door import HIDDEN, Door, Kind
 from rotator.rotate.order import Adopt, Compromise, Stopped, Undo
 from rotator.spec import PlaceSpec
 from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome
@@ -174,12 +174,17 @@ class Looks(Door):
 
     def check(self) -> None:
         """Look at the target, the store and all places; nothing is changed. Raises `Stopped` where a human must come, `PortError`."""
-        self.findings = (*self.check_target(), *self.check_store())
+        self.findings = tuple(self._shown(each) for each in (*self.check_target(), *self.check_store()))
         self.seen = self.seen.but(
             shows=self.read_places(Name.CHECK), alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK)
         )
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
             self.check_current(self.record.current.credential)
+
+    def _shown(self, found: Finding) -> Finding:
+        """A finding, unless a secret stands in its words."""
+        secret = self.secret_in(f"{found.text} {found.fix}")
+        return replace(found, text=HIDDEN, fix="report it to the plugin's author") if secret else found
 
     def goes_back(self) -> bool:
         """Whether a human asks to go back to previous: then it is no matter whether current works, as that may be why."""

@@ -1,8 +1,15 @@
 """Labs at the moments where the tests of the engine begin."""
 
+from dataclasses import replace
+
+from rotator.errors import Exit
 from rotator.rotate import RunResult
 from rotator.testing.faults import Fault, FaultPlan
-from rotator.testing.lab import Lab, in_memory
+from rotator.testing.lab import SHAPES, START, Lab, in_memory
+
+GRACE = [each for each in SHAPES if each != "in place"]
+ISSUE = ["issue, two slots", "issue, labels"]
+SET = [each for each in SHAPES if not each.startswith("issue")]
 
 
 def due(shape, **more):
@@ -51,6 +58,17 @@ def before(effect, act):
     return Before({})
 
 
+def overtaken(lab, seconds=10_400):
+    """A plan in which another runner is faster: it rotates before the key that was just minted is written down."""
+
+    def faster():
+        lab.at(seconds)
+        assert lab.run(home="elsewhere").exit is Exit.DONE
+        lab.seam.t = START + 10_020
+
+    return before("write record ISSUE", faster)
+
+
 def crash_at(effect, nth=1):
     """A plan that ends the process before an effect."""
     return fault_at(effect, Fault.CRASH_BEFORE, nth)
@@ -64,3 +82,31 @@ def names(result):
 def living(lab):
     """Names of all that logs in."""
     return sorted(name for name, _ in lab.system.living())
+
+
+def with_target(lab, **methods):
+    """The lab's target, with some methods of its own."""
+    made = lab.target
+
+    def target(runtime):
+        one = made(runtime)
+        for name, method in methods.items():
+            setattr(one, name, method.__get__(one) if callable(method) else method)
+        return one
+
+    lab.target = target
+    return lab
+
+
+def with_can(lab, **changes):
+    """The lab's target and spec, that can something else."""
+    can = replace(lab.spec.can, **changes)
+    made = lab.target
+
+    def target(runtime):
+        one = made(runtime)
+        one.__class__ = type("Other", (type(one),), {"can": property(lambda _self: can)})
+        return one
+
+    lab.target, lab.spec = target, replace(lab.spec, can=can)
+    return lab

@@ -1,21 +1,15 @@
 """Corners of the protocol: what is rare, and must still end well."""
 
 import pytest
-from labs import before, crash_at, due, fault_at, living, names, rotated
-from test_door import with_can, with_target
+from labs import GRACE, SET, before, crash_at, due, fault_at, names, rotated, with_target
 
 from rotator.errors import Conflict, Exit, Unreachable
 from rotator.model import Secret
-from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Undo
+from rotator.rotate import Adopt, Compromise, HoldUntil, Undo
 from rotator.target import Rejected, Unfit
 from rotator.testing.faults import Fault, FaultPlan
-from rotator.testing.lab import SHAPES, Lab, in_memory
+from rotator.testing.lab import Lab, in_memory
 from rotator.testing.memory import MemoryPlace
-from rotator.testing.twins import TwinKey
-
-GRACE = [each for each in SHAPES if each != "in place"]
-ISSUE = ["issue, two slots", "issue, labels"]
-SET = [each for each in SHAPES if not each.startswith("issue")]
 
 
 def test_a_secret_that_lets_nobody_in_is_taken_back_and_the_next_one_works(shape):
@@ -59,52 +53,6 @@ def test_a_first_secret_that_the_target_refuses_leaves_nothing_to_rotate(shape):
         lab.run(named=True)
     assert lab.record().pending is None
     assert lab.record().current is None
-
-
-@pytest.mark.parametrize("shape", ISSUE)
-def test_a_reservation_that_is_undone_is_recovered_first(shape):
-    lab = due(shape)
-    lab.run(plan=fault_at("mint", Fault.CRASH_AFTER))
-    result = lab.run(Undo())
-    assert names(result)[:3] == ["RECOVER", "RECOVER", "ABORT"]
-    assert living(lab) == ["key-0"]
-    assert lab.oracle.violations == []
-
-
-def test_a_leak_never_goes_back_to_a_key_whose_secret_nobody_knows():
-    lab = Lab("issue, labels", in_memory())
-    lab.system.keys["key-other"] = TwinKey("another-secret-0123456789-0123456789", lab.seam.now())
-    lab.oracle.start()
-    lab.run(Adopt(credential=lab.first, retire="key-other"))
-    assert "UNDO" not in names(lab.run(Compromise()))
-
-
-def test_a_leak_sweeps_a_late_orphan_before_it_begins_anew():
-    lab = Lab("issue, labels", in_memory())
-    lab.adopt()
-    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label="a-rotation")
-    lab.oracle.living = lab.system.living()
-    result = lab.run(Compromise())
-    assert names(result)[:3] == ["SWEEP", "SWEEP", "RESERVE"]
-    assert "key-late" not in living(lab)
-
-
-def test_a_key_is_taken_back_even_when_the_ledger_fails():
-    lab = due("issue, labels")
-
-    class Overtaken(FaultPlan):
-        def effect(self, name, kind, call):
-            if name == "write record ISSUE" and not self.hit:
-                self.hit = True
-                lab.at(10_400)
-                assert lab.run(home="elsewhere").exit is Exit.DONE
-                lab.seam.t = 1_010_020.0
-                lab.ledger.fails = True
-            return super().effect(name, kind, call)
-
-    result = lab.run(plan=Overtaken({}))
-    assert result.why in ("conflict", "ledger")
-    assert len([each for each in lab.system.keys if each != "key-0"]) == 1
 
 
 @pytest.mark.parametrize("shape", GRACE)
@@ -177,39 +125,6 @@ def test_a_store_that_does_not_answer_is_a_failure_that_says_so():
     result = lab.run(plan=Gone({}))
     assert (result.exit, result.why) == (Exit.FAILED, "failed")
     assert "no answer from the store" in result.message
-
-
-def test_an_orphan_is_not_revoked_where_current_stops_working():
-    lab = rotated("issue, two slots")
-    for seconds in (12_300, 12_700):
-        lab.at(seconds)
-        lab.run()
-    lab.system.keys["key-x"] = TwinKey("whose-secret-0123456789-0123456789", lab.seam.now())
-    current = lab.record().current.credential.name
-    lab.oracle.human_broke_current = True
-    lab.oracle.living = lab.system.living()
-    result = lab.run(Resolve(revoke="key-x"), plan=before("disable orphan", lambda: lab.system.keys.pop(current)))
-    assert (result.why, result.exit) == ("foreign_change", Exit.HUMAN)
-    assert "key-x" in lab.system.keys
-
-
-def test_an_unknown_mint_beside_a_stranger_s_new_key_waits_for_a_human():
-    lab = with_can(due("issue, two slots"), max_live=0)
-    lab.run(plan=fault_at("mint", Fault.CRASH_AFTER))
-    lab.system.keys["key-x"] = TwinKey("whose-secret-0123456789-0123456789", lab.seam.now())
-    lab.oracle.living = lab.system.living()
-    result = lab.run()
-    assert (result.why, result.exit) == ("orphan.suspect", Exit.HUMAN)
-    assert "no free slot" in lab.run(Resolve(accept="key-x"), named=True).message
-    assert "key-x" in living(lab)
-
-
-def test_a_recovery_stops_where_current_no_longer_works():
-    lab = due("issue, two slots")
-    lab.run(plan=fault_at("mint", Fault.CRASH_AFTER))
-    lab.oracle.human_broke_current = True
-    result = lab.run(plan=before("disable orphan", lambda: lab.system.keys.pop("key-0")))
-    assert (result.why, result.exit) == ("foreign_change", Exit.HUMAN)
 
 
 @pytest.mark.parametrize("shape", SET)
@@ -406,23 +321,6 @@ def test_a_lease_that_lapses_before_the_last_write_is_told(shape):
     assert lab.run(plan=Sleeps({}), run_time=10_000.0).why in ("lapsed", "grace")
     lab.clean_runs()
     assert lab.oracle.violations == []
-
-
-def test_a_key_that_the_record_knows_is_never_taken_back():
-    lab = due("issue, labels")
-
-    class Lands(FaultPlan):
-        def effect(self, name, kind, call):
-            answer = super().effect(name, kind, call)
-            if name == "write record ISSUE":
-                raise Conflict("moved")
-            return answer
-
-    assert lab.run(plan=Lands({})).why == "conflict"
-    assert not any(each.effect == "take back" for each in lab.ledger.events)
-    lab.at(10_400)
-    assert lab.run().exit is Exit.DONE
-    assert lab.system.minted == 1
 
 
 def test_in_place_a_password_that_a_human_sets_before_the_taking_back_stays():
