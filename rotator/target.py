@@ -56,8 +56,8 @@ class Runtime:
     timeout: float = 10.0
     """Seconds for one call, the same for the whole run."""
     fence: int = 0
-    """The record's `seq` when this run took its lease: a later run's is higher. A plugin that `can.fences` raises `Conflict` where the
-    target holds a higher one."""
+    """The record's `seq` when this call is made: later calls, of this run and of later ones, carry a higher one. A plugin that `can.fences`
+    raises `Conflict` where the target holds a higher one."""
 
 
 class Target(ABC, Generic[C, T]):

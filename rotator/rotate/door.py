@@ -17,7 +17,7 @@ import tenacity
 from rotator.audit import Event, EventName, Ledger, Phase, Result, link
 from rotator.destination import Destination
 from rotator.errors import LedgerFailed, PortError, RotatorError, Unreachable
-from rotator.model import Secret
+from rotator.model import Secret, changed
 from rotator.record import WRITES_KEPT, Lease, Record
 from rotator.rotate.order import Order, Stopped
 from rotator.seam import Interrupted, Seam
@@ -244,6 +244,8 @@ class Door:
         self.record = self.do(
             step, f"write record {step}", lambda: store.write(self.spec.path, ours), port=store, kind=Kind.WRITE, tries=3, exempt=exempt
         )
+        target = self.ports.target  # its next call is fenced against each earlier one, ours too: one may arrive after its own retry
+        target.runtime = changed(target.runtime, fence=self.record.seq)
 
     # ---- events
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rotator.after import after, learn
 from rotator.audit import LEDGER_CHAIN, EventName, Phase, Result
@@ -164,7 +163,6 @@ class Run(Humans):
         if step is not Name.CLAIM:
             self.tell(Phase.RECORD, step=Name.CLAIM, outcome=Result.SUCCESS)
         self.write(observe(new, self.seen.shows), step, reason)
-        self.ports.target.runtime = replace(self.ports.target.runtime, fence=self.record.seq)
 
     def loop(self) -> RunResult:
         """Ask the plan, perform, write what is left behind, until the plan says stop, wait or rest."""

@@ -66,6 +66,10 @@ class FaultPlan(Around):
         """The effect itself; an oracle looks in here."""
         return super().effect(name, kind, call)
 
+    def sent(self, call: Callable[[], T]) -> Callable[[], T]:
+        """The call as it was sent, for what arrives late; a lab keeps the fence with it."""
+        return call
+
     def _fail(self, fault: Fault, name: str, kind: Kind, call: Callable[[], T]) -> T:
         match fault:
             case Fault.CRASH_BEFORE:
@@ -80,7 +84,8 @@ class FaultPlan(Around):
                 raise Unreachable("no answer")
             case Fault.LATE:
                 if kind is not Kind.READ:
-                    self.late.append(lambda: self.perform(name, kind, call))
+                    sent = self.sent(call)
+                    self.late.append(lambda: self.perform(name, kind, sent))
                 raise Unreachable("no answer")
             case Fault.DUPLICATE:
                 return self._twice(name, kind, call)

@@ -228,7 +228,9 @@ class Lab:
         self.plans.append(plan)
         asked = Order(run=f"run-{self.runs:03d}", home=home, take_over=True, command=command, timeout=2.0, **order)
         try:
-            result: RunResult | str = Run(self.spec, self.ports(), self.ledger, asked, self.seam, watched).go()
+            ports = self.ports()
+            watched.target = ports.target
+            result: RunResult | str = Run(self.spec, ports, self.ledger, asked, self.seam, watched).go()
         except Crash:
             result = "crashed"
         if isinstance(self.ledger, MemoryLedger):
@@ -338,10 +340,13 @@ class Lab:
 class Watched(FaultPlan):
     """Puts the oracle behind every effect, and sees that its intent stands in the ledger before it (I8)."""
 
+    target: Any
+
     def __init__(self, plan: FaultPlan, lab: Lab, run: str) -> None:
         super().__init__({})
         self.inner, self.lab, self.run = plan, lab, run
         plan.perform = self._perform  # type: ignore[method-assign]  # the oracle stands between the fault and the effect
+        plan.sent = self._sent  # type: ignore[method-assign]  # what arrives late carries what was sent
         if isinstance(lab.ledger, MemoryLedger):
             plan.on_disk = self._disk_full
 
@@ -351,6 +356,19 @@ class Watched(FaultPlan):
 
     def effect(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
         return self.inner.effect(name, kind, call)
+
+    def _sent(self, call: Callable[[], T]) -> Callable[[], T]:
+        target = self.target
+        runtime = target.runtime
+
+        def arrives() -> T:
+            now, target.runtime = target.runtime, runtime
+            try:
+                return call()
+            finally:
+                target.runtime = now
+
+        return arrives
 
     def _perform(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
         if kind is Kind.CHANGE:

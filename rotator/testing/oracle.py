@@ -42,6 +42,7 @@ class Oracle:
     ever_shown: set[Login] = field(default_factory=set)
     slots: list[float] = field(default_factory=list)
     promoted: str | None = None
+    were_current: set[str] = field(default_factory=set)
     seen: Record = field(default_factory=Record)
 
     def start(self) -> None:
@@ -53,6 +54,7 @@ class Oracle:
         self.ever_shown |= {each for each in self.last_shown.values() if each}
         self.seen = self.record()
         self.promoted = self.seen.current.id if self.seen.current else None
+        self.were_current |= {self.promoted} if self.promoted else set()
 
     def violate(self, law: str, what: str) -> None:
         """Note a broken law."""
@@ -113,17 +115,15 @@ class Oracle:
                 self.violate("I1 place", f"after {name} {place} shows {seen[0]}, which is dead")
 
     def _slot(self, record: Record) -> None:
+        """A version that becomes current for the first time rotates a slot; UNDO only makes one current again."""
         if record.current and record.current.id != self.promoted:
             new = record.current.id
-            if not record.previous or record.previous.id == self.promoted:
-                if record.last_slot in self.slots and record.generation > 1 and not self._went_back(record):
+            if new not in self.were_current and (not record.previous or record.previous.id == self.promoted):
+                if record.last_slot in self.slots and record.generation > 1:
                     self.violate("I11", f"slot {record.last_slot} was rotated twice")
                 self.slots.append(record.last_slot)
             self.promoted = new
-
-    def _went_back(self, record: Record) -> bool:
-        """UNDO makes an older version current: no slot was rotated."""
-        return record.current is not None and record.previous is not None and record.current.created < record.previous.created
+            self.were_current.add(new)
 
     def at_rest(self, result: RunResult) -> None:
         """After clean runs: nothing is unfinished, and what lives is known."""

@@ -207,6 +207,25 @@ def test_confirm_stops_where_current_itself_is_refused():
     assert (result.why, result.exit) == ("foreign_change", Exit.HUMAN)
 
 
+@pytest.mark.parametrize("refused", ["before", "after"])
+def test_a_death_is_confirmed_between_two_logins_of_current(refused):
+    lab, asked = rotated("overlapping"), []
+    lab.at(12_300)
+
+    def control(self, credential):
+        if (refused == "after") == bool(asked):
+            raise Rejected("wrong password")
+        return credential.name
+
+    def dead(_self, _credential):
+        asked.append(True)
+        return "28P01"
+
+    result = with_target(lab, control=control, confirm_dead=dead).run()
+    assert (result.why, result.exit) == ("foreign_change", Exit.HUMAN)
+    assert lab.record().previous.revoked
+
+
 def test_a_tombstone_of_the_previous_user_is_buried_under_the_previous_secret():
     lab = rotated("alternating")
     for seconds in (12_300, 20_020, 23_000, 30_040):

@@ -66,10 +66,12 @@ def test_a_key_that_another_run_promoted_is_not_taken_back_by_the_run_that_minte
 def test_an_undo_that_was_accepted_is_never_overtaken_by_a_late_revoke(shape):
     lab = rotated(shape)
     lab.at(12_300)
+    old = lab.record().previous.credential
     first = "disable" if shape != "overlapping" else "revoke"
     with Paused(lab, before="write record " + first.upper(), home="elsewhere") as sleeper:
         lab.at(12_700)
         assert lab.run(Undo()).exit is Exit.DONE
+        assert lab.record().current.credential.same(old)
         assert sleeper.resume().why == "conflict"
     lab.clean_runs()
     assert lab.oracle.violations == []
@@ -103,6 +105,7 @@ def test_a_late_publish_of_the_undone_version_is_repaired_by_the_next_run(shape)
         lab.run()
         assert lab.run(Undo()).exit is Exit.DONE
         sleeper.resume()
+    assert lab.shown("local")[1] == lab.record().current.credential.secret.reveal()  # it holds the generation
     gaps = [each for each in lab.oracle.violations if not each.startswith("I1 place")]
     assert gaps == []
     lab.run()

@@ -10,7 +10,7 @@ from rotator.audit import EventName, Phase, Result
 from rotator.errors import Conflict, Denied, Exit, Unreachable
 from rotator.model import Can, Credential, Finding, Level, Secret, Settle
 from rotator.record import Lease
-from rotator.rotate import Adopt, Kind, Undo
+from rotator.rotate import Adopt, Kind, Run, Undo
 from rotator.rotate.door import Door, scrubbed
 from rotator.rotate.order import Order, Stopped
 from rotator.seam import Interrupted
@@ -234,6 +234,17 @@ def test_a_dry_run_foresees_what_a_run_then_does(shape):
         assert lab.documents() == state
         done = lab.run()
         assert [(each.name, each.row, each.phase) for each in foreseen.steps] == [(each.name, each.row, each.phase) for each in done.steps]
+
+
+def test_a_dry_run_writes_no_event_and_makes_no_changing_call(shape):
+    lab = Lab(shape, in_memory())
+    lab.adopt()
+    for seconds in (5_000, 10_010):
+        lab.at(seconds)
+        told, plan = len(lab.ledger.events), FaultPlan({})
+        Run(lab.spec, lab.ports(), lab.ledger, Order(run="dry", home="home", dry=True), lab.seam, plan).go()
+        assert set(plan.kinds) == {Kind.READ}
+        assert len(lab.ledger.events) == told
 
 
 def test_a_dry_run_of_an_undo_and_of_an_orphan_foresees_them():

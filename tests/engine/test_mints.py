@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from labs import ISSUE, before, due, fault_at, living, names, rotated, with_can
+from labs import ISSUE, before, due, fault_at, living, names, overtaken, rotated, with_can
 
 from rotator.errors import Conflict, Exit
 from rotator.rotate import Adopt, Compromise, Resolve, Undo
@@ -193,3 +193,10 @@ def test_a_key_that_the_record_knows_is_never_taken_back():
     lab.at(10_400)
     assert lab.run().exit is Exit.DONE
     assert lab.system.minted == 1
+
+
+def test_a_key_that_no_list_shows_yet_is_taken_back_by_the_run_that_minted_it():
+    lab = due("issue, labels", lag=5_000.0)
+    assert lab.run(plan=overtaken(lab)).why == "conflict"
+    assert lab.system.minted == 2
+    assert living(lab) == sorted(["key-0", lab.record().current.credential.name])

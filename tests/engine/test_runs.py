@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from labs import GRACE, ISSUE, before, due, fault_at, living, names, rotated
+from labs import GRACE, ISSUE, before, due, fault_at, living, names, rotated, with_target
 
-from rotator.errors import Exit
-from rotator.rotate import Adopt
-from rotator.spec import ReloadSpec
+from rotator.errors import Exit, Unreachable
+from rotator.model import Place
+from rotator.rotate import Adopt, Resolve
+from rotator.settings import Settings
+from rotator.spec import Named, PlaceSpec, ReloadSpec
 from rotator.testing.faults import Fault
 from rotator.testing.lab import Lab, in_memory
 from rotator.testing.twins import TwinKey, TwinUser
@@ -34,6 +36,7 @@ def test_force_makes_one_slot_due_and_skips_no_grace(shape):
     again = lab.run(named=True, forced=True)
     assert (lab.record().current.id == second) == (shape != "in place")
     assert again.exit is Exit.DONE
+    assert lab.oracle.violations == []
 
 
 def test_a_failed_run_waits_and_a_named_one_does_not(shape):
@@ -79,17 +82,21 @@ def test_in_place_the_message_says_that_a_consumer_may_be_cut_off():
 @pytest.mark.parametrize("shape", GRACE)
 def test_one_place_that_is_down_keeps_the_old_one_alive(shape):
     lab = due(shape)
-    old = lab.record().current.credential.name
-    lab.storage.env.down = True
-    result = lab.run()
+    old = lab.record().current
+
+    def down():
+        lab.storage.env.down = True
+
+    result = lab.run(plan=before("publish", down))
     assert (result.exit, result.why) == (Exit.UNPROVEN, "open place")
     lab.at(19_000)
     assert lab.run().exit is Exit.UNPROVEN
-    assert old in living(lab)
+    assert lab.record().previous.id == old.id
+    assert old.credential.name in living(lab)
     lab.storage.env.down = False
     lab.at(19_900)
-    lab.run(named=True)
-    assert lab.record().revoke_after is not None
+    assert lab.run(named=True).why == "grace"
+    assert lab.record().previous.id == old.id
     assert lab.record().revoke_after >= lab.seam.now() + 990
     assert lab.oracle.violations == []
 
@@ -118,6 +125,16 @@ def test_a_place_that_drifts_at_the_gate_is_published_again_and_grace_starts_aga
     result = lab.run(plan=before("write record CLAIM", drift))
     assert result.why == "grace"
     assert lab.shown("env") == lab.shown("local")
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_a_place_that_is_added_in_grace_makes_it_begin_anew(shape):
+    lab = rotated(shape)
+    lab.at(10_800)
+    keys = {"USER": lab.fields[0], "PASSWORD": lab.fields[1]}
+    lab.spec = replace(lab.spec, places=(*lab.spec.places, PlaceSpec(Place("late", "late", keys), Named("memory", "env", Settings()))))
+    assert lab.run().why == "grace"
+    assert lab.record().revoke_after >= lab.seam.now() + 990
 
 
 @pytest.mark.parametrize("shape", GRACE)
@@ -190,6 +207,38 @@ def test_a_run_whose_lease_has_lapsed_stops_before_its_next_effect(shape):
     assert lab.oracle.violations == []
 
 
+def test_a_wall_clock_that_is_set_back_prolongs_no_lease(shape):
+    lab = due(shape)
+    alive = lab.system.living()
+    effect = "write record RESERVE" if shape.startswith("issue") else "write record STAGE"
+
+    def sleep():
+        lab.seam.t += 400
+        lab.seam.skew = -400.0
+
+    assert lab.run(plan=before(effect, sleep), run_time=10_000.0).why == "lapsed"
+    assert lab.system.living() == alive
+
+
+def test_a_login_without_an_answer_is_no_rejection(shape):
+    lab = due(shape)
+    original, first = lab.target, lab.first
+
+    def silent(self, credential):
+        if not credential.same(first):
+            raise Unreachable("no answer")
+        return credential.name
+
+    result = with_target(lab, verify=silent).run()
+    kept = lab.record().pending
+    assert result.exit is Exit.FAILED
+    assert "ABORT" not in names(result)
+    assert kept.failed is None
+    lab.target = original
+    assert lab.run(named=True).exit is Exit.DONE
+    assert lab.record().current.id == kept.id
+
+
 def test_a_run_out_of_time_releases_and_the_next_goes_on(shape):
     lab = due(shape)
     result = lab.run(run_time=5.0)
@@ -219,10 +268,8 @@ def test_a_wall_clock_that_is_off_stops_the_run_before_it_writes(shape):
     assert (result.why, result.exit, lab.record().seq) == ("clock", Exit.UNPROVEN, seq)
 
 
-@pytest.mark.parametrize("shape", GRACE)
-def test_a_clock_that_jumps_ahead_after_the_claim_revokes_nothing(shape):
-    lab = rotated(shape)
-    lab.at(10_400)
+def with_true_clock(lab):
+    """The lab's store, that tells the right time."""
     open_store, true_now = lab.storage.store, lab.seam.ticks
 
     def with_clock(runtime):
@@ -231,6 +278,28 @@ def test_a_clock_that_jumps_ahead_after_the_claim_revokes_nothing(shape):
         return store
 
     lab.storage.store = with_clock
+    return lab
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_a_clock_that_jumps_past_the_end_of_grace_is_seen_at_the_gate(shape):
+    lab = with_true_clock(rotated(shape))
+    lab.at(10_400)
+
+    def jump():
+        lab.seam.skew = 5_000.0
+
+    result = lab.run(Resolve(overwrite=frozenset({"env"})), plan=before("write record CLAIM", jump))
+    assert (result.why, result.exit) == ("clock", Exit.UNPROVEN)
+    q = lab.record().previous
+    assert (q.disable_intent, q.revoke_intent) == (None, None)
+    assert lab.oracle.violations == []
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_a_clock_that_jumps_ahead_after_the_claim_revokes_nothing(shape):
+    lab = with_true_clock(rotated(shape))
+    lab.at(10_400)
 
     def jump():
         lab.seam.skew = 5_000.0

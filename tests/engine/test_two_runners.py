@@ -7,6 +7,7 @@ import pytest
 from rotator.rotate import HoldUntil, RunResult, Undo
 from rotator.testing.interleave import Interleaving
 from rotator.testing.lab import SHAPES, Lab, in_memory
+from rotator.testing.pause import Paused
 
 pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
 
@@ -68,4 +69,17 @@ def test_a_human_s_command_beside_two_runners_is_done_or_refused(shape, seed):
     command = [HoldUntil("month end", 500.0), Undo()][seed % 2]
     Interleaving(lab, seed).go([None, command, None])
     lab.clean_runs()
+    assert lab.oracle.violations == []
+
+
+@pytest.mark.parametrize("shape", [each for each in SHAPES if not each.startswith("issue")])
+def test_a_runner_paused_between_its_last_check_and_its_effect_changes_nothing_at_a_fence(shape):
+    lab = lab_at(shape, 10_010)
+    with Paused(lab, before="set secret", home="elsewhere") as late:
+        for seconds in (10_400, 20_020):
+            lab.at(seconds)
+            lab.run(forced=True)
+        alive = lab.system.living()
+        assert late.resume().why == "conflict"
+    assert lab.system.living() == alive
     assert lab.oracle.violations == []

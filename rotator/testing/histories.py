@@ -1,0 +1,274 @@
+"""Seeded histories: random days of one spec, with faults, humans, strangers, clocks and a second runner, each judged by the oracle.
+
+A history is plain data: it is drawn from a `random.Random` (hypothesis's own shrinks), told over a lab, and kept as JSON where it failed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from rotator.errors import Exit
+from rotator.rotate import Command, Compromise, HoldUntil, Kind, Resolve, RunResult, Undo
+from rotator.testing.faults import Fault, FaultPlan
+from rotator.testing.interleave import Interleaving
+from rotator.testing.lab import SHAPES, Lab, Storage
+from rotator.testing.oracle import login
+from rotator.testing.twins import TwinKey
+
+COMMANDS: dict[str, Callable[[], Command]] = {
+    "undo": Undo,
+    "hold": lambda: HoldUntil("month end", 2_000.0),
+    "compromise current": lambda: Compromise("current"),
+    "compromise previous": lambda: Compromise("previous"),
+}
+DAY, YEAR = 86_400.0, 31_536_000.0
+SKEWS = (DAY, -DAY, 3_600.0, -3_600.0, -10 * YEAR, 50.0)
+WAITS = (0.0, 30.0, 400.0, 1_100.0, 1_900.0, 10_100.0)
+"""Seconds: at once, in a back-off, past a lease, past grace, past both, the next slot."""
+FARTHEST = 45
+"""Effects of the longest run."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """After so many seconds, one thing happens. `faults`: at the effects with these numbers of its run; `home`: where the runner is."""
+
+    after: float
+    act: str
+    faults: tuple[tuple[int, str], ...] = ()
+    home: str = "here"
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class History:
+    """What happens to one spec."""
+
+    shape: str
+    moments: tuple[Moment, ...]
+    fences: bool = True
+    lag: float = 0.0
+    """Seconds until the provider lists and lets in what it has minted; it says so itself."""
+
+    def line(self) -> str:
+        """As JSON, to keep."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def read(line: str) -> History:
+        """What `line` wrote."""
+        document: dict[str, Any] = json.loads(line)
+        moments = [Moment(**{**each, "faults": tuple((n, kind) for n, kind in each["faults"])}) for each in document.pop("moments")]
+        return History(moments=tuple(moments), **document)
+
+
+# ---- drawn
+
+
+def draw(rng: random.Random, *, most: int = 7) -> History:
+    """A random history of up to so many moments."""
+    shape = rng.choice(sorted(SHAPES))
+    acts = ["run"] * 8 + ["named", "forced", "two", "undo", "hold", "compromise current", "compromise previous", "skew", "suspend"]
+    acts += ["stranger in a place", "new password"] if not shape.startswith("issue") else ["stranger in a place", "new key"]
+    moments = [_moment(rng, rng.choice(acts)) for _ in range(rng.randint(2, most))]
+    lag = rng.choice([0.0, 0.0, 3.0]) if shape.startswith("issue") else 0.0
+    return History(shape, (Moment(10_010, "run", _faults(rng)), *moments), rng.random() < 0.5 or shape.startswith("issue"), lag)
+
+
+def _moment(rng: random.Random, act: str) -> Moment:
+    value = rng.choice(SKEWS) if act == "skew" else float(rng.randint(0, 1_000_000)) if act == "two" else 0.0
+    home = "here" if rng.random() < 0.7 else "elsewhere"
+    return Moment(rng.choice(WAITS), act, _faults(rng), home, value)
+
+
+def _faults(rng: random.Random) -> tuple[tuple[int, str], ...]:
+    """None, one or two, of which one is early in the run."""
+    count = rng.choice([0, 1, 1, 2])
+    kinds = [each.value for each in Fault]
+    return tuple((rng.randint(1, FARTHEST if number else 24), rng.choice(kinds)) for number in range(count))
+
+
+# ---- told
+
+
+@dataclass
+class Told:
+    """What came of a history."""
+
+    violations: list[str]
+    runs: int = 0
+    faults: int = 0
+    humans: bool = False
+    """It needed one: nobody but a human can tell what another human did."""
+    ends: dict[str, int] = field(default_factory=dict)
+
+
+class Guarded(FaultPlan):
+    """Faults that can be suffered: of a mint no duplicate, of a read only what a read can suffer.
+
+    A call that arrives after its own retry and after later steps harms a target that cannot fence: docs/limits.md leaves that open.
+    """
+
+    def __init__(self, plan: dict[int, Fault], *, late: bool) -> None:
+        super().__init__(plan)
+        self.can_be_late = late
+
+    def effect(self, name: str, kind: Kind, call: Callable[[], Any]) -> Any:
+        fault = self.plan.get(self.count + 1)
+        if fault is not None:
+            fault = Fault.TIMEOUT if fault is Fault.LATE and not self.can_be_late else fault
+            self.plan[self.count + 1] = _suffered(name, kind, fault)
+        return super().effect(name, kind, call)
+
+
+def _suffered(name: str, kind: Kind, fault: Fault) -> Fault:
+    if kind is Kind.READ and fault not in (Fault.CRASH_BEFORE, Fault.ERROR, Fault.DENIED):
+        return Fault.ERROR
+    return Fault.TIMEOUT if name == "mint" and fault is Fault.DUPLICATE else fault
+
+
+class Teller:
+    """Tells one history over one lab."""
+
+    def __init__(self, history: History, storage: Storage) -> None:
+        self.history = history
+        self.lab = Lab(history.shape, storage, fences=history.fences, lag=history.lag)
+        self.plans: list[FaultPlan] = []
+        self.touched = False
+        """A human, or a stranger, did what only a human can settle."""
+
+    def tell(self) -> Told:
+        """From the adoption through every moment to its rest."""
+        lab = self.lab
+        lab.adopt()
+        for each in self.history.moments:
+            lab.seam.t += each.after
+            self._act(each)
+        self._rest()
+        ends = [each.why if isinstance(each, RunResult) else each for each in lab.results]
+        return Told(
+            violations=list(lab.oracle.violations),
+            runs=lab.runs,
+            faults=sum(each.hit for each in self.plans),
+            humans=self.touched,
+            ends={why: ends.count(why) for why in ends},
+        )
+
+    def _act(self, moment: Moment) -> None:
+        lab = self.lab
+        match moment.act:
+            case "skew":
+                lab.seam.skew = moment.value
+            case "suspend":
+                lab.seam.t += 7_200.0
+            case "stranger in a place":
+                lab.storage.env.values["env"] = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
+                lab.oracle.strangers.add(("somebody", "else"))
+                self.touched = True
+            case "new password":
+                self._new_password()
+            case "new key":
+                self._new_key()
+            case "two":
+                Interleaving(lab, int(moment.value), faults=0.03).go([None, None])
+            case act:
+                self._run(moment, COMMANDS[act]() if act in COMMANDS else None, named=act == "named", forced=act == "forced")
+
+    def _run(self, moment: Moment, command: Command | None = None, **order: Any) -> None:
+        late = self.history.fences or self.history.shape.startswith("issue")
+        plan = Guarded({number: Fault(kind) for number, kind in moment.faults}, late=late)
+        self.plans.append(plan)
+        self.lab.run(command, plan=plan, home=moment.home, **order)
+
+    def _new_password(self) -> None:
+        """A human sets current's user a password of his own; what was on its way to the target has arrived."""
+        lab = self.lab
+        lab.land()
+        current = lab.record().current
+        assert current is not None
+        secret = "a-human-chose-this-0123456789-0123"
+        lab.system.users[current.credential.name].secrets = [secret]
+        lab.oracle.human_broke_current = self.touched = True
+        lab.oracle.strangers.add((current.credential.name, secret))
+        lab.oracle.living = lab.system.living()
+
+    def _new_key(self) -> None:
+        """A human mints a key of his own, where a slot is free; not inside a crash window of ours, which docs/limits.md leaves open."""
+        lab = self.lab
+        labels = lab.settings.get("labels")
+        if not labels and (len(lab.system.keys) >= 2 or lab.record().pending):
+            return
+        name, secret = f"key-human-{len(lab.system.keys)}-{lab.runs}", f"a-secret-of-a-human-0123456789-{lab.runs:04d}"
+        lab.system.keys[name] = TwinKey(secret, lab.seam.now())
+        lab.oracle.strangers.add((name, secret))
+        lab.oracle.living = lab.system.living()
+        self.touched = True
+
+    # ---- its end
+
+    def _rest(self) -> None:
+        """The clock is right again, late packets have landed, nothing fails: two clean runs to wait or rest, time for what is left."""
+        lab = self.lab
+        lab.seam.t += max(2 * DAY, abs(lab.seam.skew))
+        lab.seam.skew = 0.0
+        lab.land()
+        if self.touched:
+            lab.run(Resolve(overwrite=frozenset({"env"})))
+        first, second = lab.clean_run(), lab.clean_run()
+        if second.exit not in (Exit.DONE, Exit.HUMAN) and not self.touched:
+            lab.oracle.violate("I6", f"after two clean runs: {first.why}, {second.why}")
+        self._until_rest()
+        lab.seam.t = lab.spec.when.next_slot(lab.record().last_slot, lab.seam.t) + 1.0
+        last = self._until_rest()
+        if self.touched:
+            return self._only_its_own_end(last)
+        lab.oracle.at_rest(last)
+        return lab.audited()
+
+    def _until_rest(self) -> RunResult:
+        """What was begun ends, before the next slot comes."""
+        last = self.lab.clean_run()
+        for seconds in (1_100.0, 400.0, 1_100.0, 400.0):
+            if last.why == "at rest":
+                break
+            self.lab.seam.t += seconds
+            last = self.lab.clean_run()
+        return last
+
+    def _only_its_own_end(self, last: RunResult) -> None:
+        """What a human has touched may need a human; what must hold even so: the record is whole, and its chain too."""
+        self.lab.audited()
+        record = self.lab.record()
+        mine = login(record.current.credential) if record.current else None
+        if last.exit is Exit.DONE and last.why == "at rest" and mine not in self.lab.system.living():
+            self.lab.oracle.violate("I13", "at rest, and current does not log in")
+
+
+def tell(history: History, storage: Storage) -> Told:
+    """One history from its adoption to its rest."""
+    return Teller(history, storage).tell()
+
+
+def shorter(history: History, fails: Callable[[History], bool]) -> History:
+    """The same failure with fewer moments and faults, as long as there is one."""
+    while True:
+        for each in _less(history):
+            if fails(each):
+                history = each
+                break
+        else:
+            return history
+
+
+def _less(history: History) -> Sequence[History]:
+    moments = history.moments
+    fewer = [replace(history, moments=(*moments[:at], *moments[at + 1 :])) for at in range(len(moments)) if len(moments) > 1]
+    for at, each in enumerate(moments):
+        for drop in range(len(each.faults)):
+            less = replace(each, faults=(*each.faults[:drop], *each.faults[drop + 1 :]))
+            fewer.append(replace(history, moments=(*moments[:at], less, *moments[at + 1 :])))
+    return fewer

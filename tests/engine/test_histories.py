@@ -1,0 +1,54 @@
+"""Seeded histories: random days with faults, humans, strangers, clocks and a second runner. A failing one is shrunk, printed, and kept."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from rotator.testing.histories import History, draw, shorter, tell
+from rotator.testing.lab import in_memory, on_disk
+
+pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
+
+KEPT = Path(__file__).with_name("histories.jsonl").read_text().splitlines()
+"""Those that broke a law once, a line each."""
+EACH, ON_DISK = 250, 25
+"""Histories of one test."""
+
+
+def judge(number, history, storage):
+    violations = tell(history, storage()).violations
+    if violations:
+        least = shorter(history, lambda each: bool(tell(each, storage()).violations))
+        pytest.fail(f"seed {number}: {tell(least, storage()).violations}\nadd this line to tests/engine/histories.jsonl:\n{least.line()}")
+
+
+@pytest.mark.parametrize("line", KEPT)
+def test_a_history_that_broke_a_law_once_never_does_again(line):
+    assert tell(History.read(line), in_memory()).violations == []
+
+
+@pytest.mark.parametrize("first", range(0, 10 * EACH, EACH))
+def test_no_history_breaks_a_law(first):
+    for number in range(first, first + EACH):
+        judge(number, draw(random.Random(number)), in_memory)
+
+
+@pytest.mark.parametrize("first", range(10**6, 10**6 + 8 * ON_DISK, ON_DISK))
+def test_no_history_on_disk_breaks_a_law(first, fast_folder):
+    folders = (fast_folder / str(each) for each in range(10**9))
+    for number in range(first, first + ON_DISK):
+        judge(number, draw(random.Random(number), most=4), lambda: on_disk(next(folders)))
+
+
+def test_a_history_is_read_back_as_it_was_written():
+    for number in range(50):
+        history = draw(random.Random(number))
+        assert History.read(history.line()) == history
+
+
+def test_a_failing_history_loses_what_it_does_not_need():
+    history = draw(random.Random(3))
+    least = shorter(history, lambda each: len(each.moments) >= 1)
+    assert len(least.moments) == 1
+    assert least.moments[0].faults == ()
