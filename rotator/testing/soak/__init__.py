@@ -1,0 +1,1 @@
+"""The long proofs, and the one writer of RELIABILITY.md."""

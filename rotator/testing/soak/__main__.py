@@ -1,0 +1,108 @@
+"""`python -m rotator.testing.soak`: hundreds of thousands of random histories, every kill, and the slow tests. `make soak`.
+
+It may be interrupted, and goes on where it ended, as long as the commit is the same. Progress is on stderr; it writes RELIABILITY.md.
+Exit code 1 where a law was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from rotator.testing.histories import draw, shorter, tell
+from rotator.testing.lab import in_memory
+from rotator.testing.soak.report import report
+from rotator.testing.soak.state import State, commit_of
+
+ROOT = Path.cwd()
+KEPT = ROOT / "build" / "soak.json"
+CHUNK, ROUND = 100, 5
+"""Histories of one piece of work, and how many of those a core gets in one round."""
+
+
+def chunk(first: int, count: int) -> State:
+    """Tell so many histories; what was found."""
+    found, shapes, ends = State(""), Counter[str](), Counter[str]()
+    for seed in range(first, first + count):
+        history = draw(random.Random(seed))  # the same seed is the same history
+        told = tell(history, in_memory())
+        shapes[history.shape] += 1
+        ends.update(told.ends)
+        found.runs, found.faults = found.runs + told.runs, found.faults + told.faults
+        if told.violations:
+            least = shorter(history, lambda each: bool(tell(each, in_memory()).violations))
+            found.violations.append(f"seed {seed}: {told.violations[0]}: {least.line()}")
+    found.by_shape, found.ends = dict(shapes), dict(ends)
+    return found
+
+
+def add(state: State, found: State, count: int) -> None:
+    """Count a piece of work."""
+    state.histories, state.runs, state.faults = state.histories + count, state.runs + found.runs, state.faults + found.faults
+    state.by_shape = dict(Counter(state.by_shape) + Counter(found.by_shape))
+    state.ends = dict(Counter(state.ends) + Counter(found.ends))
+    state.violations += found.violations
+
+
+def histories(state: State, count: int, minutes: float) -> None:
+    """Tell so many more, on every core, for so long at most. What is counted is kept after each round of some ten seconds."""
+    begun, last = time.monotonic(), state.next_seed + count
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores) as pool:
+        while state.next_seed < last and time.monotonic() - begun < minutes * 60:
+            round_end = min(last, state.next_seed + ROUND * CHUNK * cores)
+            firsts = range(state.next_seed, round_end, CHUNK)
+            counts = [min(CHUNK, round_end - each) for each in firsts]
+            for number, found in zip(counts, pool.map(chunk, firsts, counts), strict=True):
+                add(state, found, number)
+            state.next_seed = round_end
+            state.keep(KEPT)
+            took = time.monotonic() - begun
+            _say(f"{state.histories:,} histories, {state.faults:,} faults, {len(state.violations)} violations, {took:.0f} s")
+
+
+def _last_line(command: list[str]) -> tuple[str, int]:
+    """The last line of what a command prints, and its exit code; its progress is ours."""
+    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False)
+    lines = [each.strip("= \n") for each in done.stdout.splitlines() if each.strip()]
+    return lines[-1] if lines else "nothing was printed", done.returncode
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
+
+
+def main() -> int:
+    """Parse, run, write."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--histories", type=int, default=200_000)
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most for the histories")
+    parser.add_argument("--only-histories", action="store_true")
+    parser.add_argument("--seed", type=int, help="tell the history of this seed alone, and print it")
+    given = parser.parse_args()
+    if given.seed is not None:
+        told = chunk(given.seed, 1)
+        _say(draw(random.Random(given.seed)).line())
+        print(f"{told.runs} runs, {told.faults} faults, violations: {told.violations or 'none'}")  # noqa: T201 - the result
+        return 1 if told.violations else 0
+    state, bad = State.of(KEPT, commit_of(ROOT)), 0
+    histories(state, given.histories, given.minutes)
+    if not given.only_histories:
+        state.kills, killed = _last_line(["-m", "rotator.testing.kill"])
+        state.tests, tested = _last_line(["-m", "pytest", "-m", "soak", "-q"])
+        bad = killed or tested
+        state.keep(KEPT)
+    (ROOT / "RELIABILITY.md").write_text(report(state))
+    print(f"soak: {state.histories} histories, {len(state.violations)} violations; {state.kills}; {state.tests}")  # noqa: T201 - the result
+    return 1 if bad or state.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""RELIABILITY.md, out of what a soak has counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rotator.testing.soak.state import State
+
+HEAD = """\
+# Reliability
+
+Written by `make soak`, and by nothing else. It goes on where its last call ended; another commit begins anew.
+"""
+MEANS = """\
+## What was run
+
+- **Histories**: random days of one credential over in-memory twins of target, store and places. Up to eight runs, each with up to two
+  faults (crash before; crash after, reply lost; error without effect; timeout with effect; effect visible late; duplicated call; disk full; right
+  taken away), commands of humans (undo, hold, compromise), passwords, keys and place values set by strangers, clocks that jump (an hour, a
+  day, ten years back), suspends, late providers, and two runners effect by effect. After every effect an oracle asks the twin itself
+  whether a law was broken; then two clean runs must bring it to rest. `python -m rotator.testing.soak --seed N` tells one again.
+- **Kills**: real SIGKILLs of real runs on real servers, at every boundary and at random moments (`make kill`).
+- **Tests**: the tests that are marked `soak`.
+
+## What is not covered
+
+- Where a human or a stranger has acted, the oracle only asks for a whole record and chain, and for what an exit code of 0 claims: who is
+  right nobody can tell.
+- Targets that cannot fence are sent no call that arrives after its own retry: [limits.md](docs/limits.md) leaves that open.
+- Twins stand for targets in the histories; the kills run on real ones, on one machine, with loopback for a network.
+- Disk faults at each write: `tests/faults` and `tests/stores` inject them into the ledger and the file store, not into the histories.
+"""
+
+
+def report(state: State) -> str:
+    """The whole file."""
+    rows = [
+        ("commit", state.commit),
+        ("written", datetime.now(UTC).isoformat(timespec="minutes")),
+        ("histories", f"{state.histories:,} (seeds 0 to {state.next_seed - 1:,})"),
+        ("runs in them", f"{state.runs:,}"),
+        ("faults that struck", f"{state.faults:,}"),
+        ("violations", f"**{len(state.violations)}**"),
+        ("kills", state.kills or "not run at this commit"),
+        ("tests", state.tests or "not run at this commit"),
+    ]
+    lines = [HEAD, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
+    lines += ["| shape | histories |", "|---|---|", *(f"| {shape} | {count:,} |" for shape, count in sorted(state.by_shape.items())), ""]
+    lines += ["| how runs ended | runs |", "|---|---|", *(f"| {why} | {count:,} |" for why, count in _most(state.ends)), "", MEANS]
+    if state.violations:
+        lines += ["## Violations", "", *(f"- `{each}`" for each in state.violations), ""]
+    return "\n".join(lines)
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda each: -each[1])
