@@ -6,6 +6,7 @@ prints it, and recovery is the same call on a record that a crash left behind. W
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from rotator.errors import Exit
@@ -13,6 +14,9 @@ from rotator.record import FORMAT, Record
 from rotator.spec import RotationSpec
 from rotator.step import FOREIGN, MINT_TOLERANCE, Name, Seen, Step
 from rotator.target import Live
+
+_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""The id of a rotation (`Seam.new_id`), as it stands in a label: what a human wrote there has none."""
 
 # ---- what the rows ask
 
@@ -33,8 +37,8 @@ def strangers(r: Record, live: Mapping[str, Live]) -> list[str]:
 
 
 def labelled(ids: list[str], live: Mapping[str, Live]) -> list[str]:
-    """Those that carry our label: certainly ours."""
-    return [each for each in ids if live[each].label]
+    """Those that carry the id of a rotation: certainly ours."""
+    return [each for each in ids if _OURS.search(live[each].label or "")]
 
 
 def orphans(spec: RotationSpec, r: Record, live: Mapping[str, Live]) -> tuple[list[str], bool]:

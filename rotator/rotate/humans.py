@@ -178,11 +178,13 @@ class Humans(Steps):
         if most and living >= most:
             raise Stopped("refused", f"all {most} slots are taken, so no new one could be minted", fix="give one up with --retire ID")
 
-    def take_second(self, command: Adopt) -> None:
-        """Lock the second user, or drop the second secret, once the record says that we are here."""
-        if not command.take_second or not self.spec.is_set or self.spec.in_place:
-            return
-        c, p = self.record.current, self.record.pending
+    def takes_second(self, command: Adopt) -> bool:
+        """Whether this adoption has a second user or secret to deal with."""
+        return command.take_second and self.spec.is_set and not self.spec.in_place
+
+    def take_second(self, adopted: Record) -> None:
+        """Lock the second user, or drop the second secret, once the record says that we are here. Only then it says what is adopted."""
+        c, p = adopted.current, adopted.pending
         mine = c.credential if c else p.credential if p else None
         assert mine is not None
         target, keep = self.ports.target, [mine] if c else []

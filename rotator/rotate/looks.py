@@ -199,6 +199,7 @@ class Looks(Door):
         known, accepted = r.known(), sorted(r.base)
         if isinstance(command, Adopt) and command.credential:
             known = [command.credential, *(each.credential for each in r.tombstones)]
+            known += [Credential(name=command.retire, secret=None)] if command.retire else []
         return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)
 
     def check_store(self) -> list[Finding]:

@@ -15,7 +15,7 @@ from rotator.rotate.foresee import foresee
 from rotator.rotate.humans import Humans
 from rotator.rotate.looks import observe
 from rotator.rotate.messages import DONE, ENDS, end_of
-from rotator.rotate.order import Adopt, Compromise, HoldUntil, Resolve, RunResult, Stopped, Undo
+from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, RunResult, Stopped, Undo
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
 LOOKS = ("foreign_change", "foreign_change of place", "orphan.suspect")
@@ -116,12 +116,21 @@ class Run(Humans):
         if self.order.dry:
             return self._dry()
         if command:
-            self.claim(self.asked(command))
-            if isinstance(command, Adopt):
-                self.take_second(command)
-            if isinstance(command, Resolve) and command.revoke:
-                self._revoke_resolved()
+            self._begin(command, self.asked(command))
         return self.loop()
+
+    def _begin(self, command: Command, asked: Record) -> None:
+        """Claim with what a human asked for. A second user or secret is dealt with before the record says that there is a current:
+        else a crash in between would leave it alive, and later runs at rest.
+        """
+        if isinstance(command, Adopt) and self.takes_second(command):
+            self.claim(asked.but(current=None, pending=None))
+            self.take_second(asked)
+            return self.write(asked, Name.ADOPT)
+        self.claim(asked)
+        if isinstance(command, Resolve) and command.revoke:
+            self._revoke_resolved()
+        return None
 
     def _revoke_resolved(self) -> None:
         """`resolve --revoke`: the claim has named it; kill it."""

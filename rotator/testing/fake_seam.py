@@ -32,7 +32,7 @@ class FakeSeam(Seam):
 
     def new_id(self) -> str:
         self.made += 1
-        return f"id-{self.made:05d}"
+        return f"00000000-0000-7000-8000-{self.made:012d}"
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:

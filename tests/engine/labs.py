@@ -11,6 +11,9 @@ GRACE = [each for each in SHAPES if each != "in place"]
 ISSUE = ["issue, two slots", "issue, labels"]
 SET = [each for each in SHAPES if not each.startswith("issue")]
 
+LABEL = "rotator 00000000-0000-7000-8000-00000000abcd"
+"""Of a key that an earlier rotation of ours has minted."""
+
 
 def due(shape, **more):
     """A lab whose next slot is due."""

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from labs import crash_at, due, living, names, rotated
+from labs import crash_at, due, living, names, rotated, with_target
 
 from rotator.errors import Exit
+from rotator.model import Finding, Level
 from rotator.record import Identity
 from rotator.rotate import Adopt, Resolve
 from rotator.testing.lab import PATH, SHAPES, Lab, in_memory
-from rotator.testing.twins import TwinKey
+from rotator.testing.twins import TwinKey, TwinUser
 
 
 def test_what_nobody_adopted_is_never_rotated(shape):
@@ -143,3 +144,42 @@ def test_a_renamed_spec_keeps_its_record_and_leaves_one_event(shape):
     lab.at(10_020)
     lab.run()
     assert sum(each.event == "spec.renamed" for each in lab.ledger.events) == 1
+
+
+def test_after_a_lost_record_no_fence_at_the_target_is_in_the_way():
+    lab = Lab("in place", in_memory())
+    lab.system.fence = 5_000
+    lab.adopt()
+    lab.at(10_010)
+    assert lab.run().exit is Exit.DONE
+
+
+def test_what_is_retired_at_adoption_is_no_stranger_that_fills_the_last_slot():
+    lab = Lab("issue, two slots", in_memory())
+    lab.system.keys["key-old"] = TwinKey("an-old-secret-0123456789-0123456789", lab.seam.now() - 500)
+    lab.oracle.start()
+
+    def full(_self, known, accepted=()):
+        free = {"key-0", "key-old"} <= {each.name for each in known} | set(accepted)
+        return [] if free else [Finding(Level.FAIL, "slot.none", "no slot is free", "give one up")]
+
+    assert with_target(lab, check=full).run(Adopt(credential=lab.first, retire="key-old")).exit is Exit.DONE
+
+
+@pytest.mark.parametrize("shape", ["alternating", "overlapping"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_second_one_that_is_given_up_does_not_outlive_a_crash_of_the_adoption(shape, nth):
+    lab = Lab(shape, in_memory())
+    second = "a-second-secret-of-a-human-0123456789"
+    if shape == "alternating":
+        lab.system.users["app_b"] = TwinUser([second])
+    else:
+        lab.system.users["app"].secrets.append(second)
+    lab.oracle.start()
+    asked = Adopt(credential=lab.first, take_second=True)
+    lab.run(asked, plan=crash_at(["take the second", "write record ADOPT", "publish"][nth - 1]))
+    if lab.record().current is None:
+        assert lab.run(asked).exit is Exit.DONE
+    lab.clean_runs()
+    assert lab.record().current is not None
+    assert not any(secret == second for _, secret in lab.system.living())

@@ -353,3 +353,37 @@ def test_in_place_a_password_that_a_human_sets_before_the_taking_back_stays():
     result = lab.run(Undo(), plan=before("write record CLAIM", changed))
     assert (result.why, result.exit) == ("foreign_change", Exit.HUMAN)
     assert lab.system.users["app"].secrets == ["a-human-chose-this-0123456789-0123"]
+
+
+def test_what_was_taken_back_is_known_until_it_is_surely_dead(shape):
+    lab = due(shape)
+    lab.system.next_is_dud = True
+    assert "ABORT" in names(lab.run())
+    assert [each.credential.secret.reveal() in lab.system.duds for each in lab.record().tombstones] == [True]
+
+
+def test_a_named_run_makes_one_attempt(shape):
+    lab = due(shape)
+    lab.system.next_is_dud = True
+    result = lab.run(named=True)
+    assert result.why == "not_before"
+    assert [names(result).count(each) for each in ("STAGE", "RESERVE")] in ([1, 0], [0, 1])
+
+
+def test_what_is_taken_back_is_known_until_current_was_seen_to_work():
+    lab = due("alternating")
+    lab.system.next_is_dud = True
+    lab.oracle.human_broke_current = True
+
+    def changed():
+        lab.system.users["app_a"].secrets = ["a-human-chose-this-0123456789-0123"]
+
+    assert lab.run(plan=before("revoke", changed)).why == "foreign_change"
+    assert lab.record().pending is not None
+
+
+def test_in_place_a_dead_one_that_was_never_proven_dead_stays_known():
+    lab = due("in place")
+    assert lab.run(plan=crash_at("confirm dead")) == "crashed"
+    lab.run(Compromise())
+    assert any(each.credential.same(lab.first) for each in lab.record().tombstones)

@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from labs import due, names, rotated, with_can, with_target
+from labs import LABEL, due, names, rotated, with_can, with_target
 
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Conflict, Denied, Exit, Unreachable
@@ -98,6 +98,18 @@ def test_a_late_truth_is_waited_for_and_counted_in_a_row():
         return credential.name
 
     assert with_target(lab, verify=flickers).run().exit is Exit.DONE
+
+
+def test_good_answers_count_only_in_a_row():
+    lab = with_can(due("in place"), appears=Settle(timedelta(seconds=10), 2, timedelta(seconds=1)))
+    answers = iter([True, True, True, False, True, False, True] + [False] * 50)
+
+    def flickers(_self, credential):
+        if not next(answers):
+            raise Rejected("not yet")
+        return credential.name
+
+    assert "PROMOTE" not in names(with_target(lab, verify=flickers).run())
 
 
 def test_an_old_one_that_is_slow_to_die_is_waited_for():
@@ -253,7 +265,7 @@ def test_a_dry_run_of_an_undo_and_of_an_orphan_foresees_them():
     for seconds in (12_300, 12_700):
         lab.at(seconds)
         lab.run()
-    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label="a-rotation")
+    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
     assert "SWEEP" in [str(each.name) for each in lab.dry().steps]
 
 

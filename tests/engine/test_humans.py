@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from labs import GRACE, crash_at, due, living, names, rotated
+from labs import GRACE, before, crash_at, due, fault_at, living, names, rotated
 
 from rotator.errors import Exit
 from rotator.rotate import Adopt, Compromise, HoldUntil, Undo
+from rotator.testing.faults import Fault
 from rotator.testing.lab import Lab, in_memory
 
 
@@ -128,3 +129,55 @@ def test_a_retired_spec_finishes_and_begins_nothing(shape):
     lab.at(30_000)
     assert lab.run().why == "at rest"
     assert lab.record().last_slot < lab.seam.now() - 15_000
+
+
+DISABLES = [each for each in GRACE if each != "overlapping"]
+
+
+@pytest.mark.parametrize("shape", DISABLES)
+def test_a_hold_switches_on_again_what_a_killed_run_may_have_switched_off(shape):
+    lab = rotated(shape)
+    lab.at(12_300)
+    old = lab.record().previous.credential.name
+    assert lab.run(plan=fault_at("disable", Fault.CRASH_AFTER)) == "crashed"
+    assert old not in living(lab)
+    assert lab.run(HoldUntil("month end", 3000)).why == "hold"
+    assert old in living(lab)
+
+
+@pytest.mark.parametrize("shape", DISABLES)
+def test_an_undo_goes_back_to_what_a_killed_run_may_have_switched_off(shape):
+    lab = rotated(shape)
+    lab.at(12_300)
+    old = lab.record().previous.credential
+    assert lab.run(plan=fault_at("disable", Fault.CRASH_AFTER)) == "crashed"
+    lab.run(Undo())
+    assert lab.record().current.credential.same(old)
+    assert lab.oracle.violations == []
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_a_leak_never_goes_back_to_what_is_being_revoked(shape):
+    lab = rotated(shape)
+    lab.at(12_300)
+    if shape.startswith("issue"):
+        lab.run()
+        lab.at(12_700)
+    assert lab.run(plan=crash_at("revoke")) == "crashed"
+    assert lab.record().previous.revoke_intent
+    assert "UNDO" not in names(lab.run(Compromise()))
+    assert lab.oracle.violations == []
+
+
+def test_an_undo_writes_every_place_anew_also_one_that_shows_the_right_value():
+    lab = due("alternating")
+
+    def down():
+        lab.storage.env.down = True
+
+    assert lab.run(plan=before("publish", down)).why == "open place"
+    lab.storage.env.down = False
+    assert lab.shown("env")[0] == "app_a"
+    result = lab.run(Undo(), named=True)
+    assert names(result).count("PUBLISH") >= 2
+    assert lab.record().places == dict.fromkeys(lab.spec.place_names, lab.record().current.id)

@@ -1,15 +1,16 @@
 """Credentials that a provider makes: unknown mints, orphans, expiry."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from labs import ISSUE, before, due, fault_at, living, names, overtaken, rotated, with_can
+from labs import ISSUE, LABEL, before, crash_at, due, fault_at, living, names, overtaken, rotated, with_can
 
 from rotator.errors import Conflict, Exit
+from rotator.model import Settle
 from rotator.rotate import Adopt, Compromise, Resolve, Undo
 from rotator.testing.faults import Fault, FaultPlan
-from rotator.testing.lab import PATH, Lab, in_memory
+from rotator.testing.lab import PATH, START, Lab, in_memory
 from rotator.testing.twins import TwinKey
 
 
@@ -44,7 +45,8 @@ def test_a_second_unknown_mint_in_one_run_stops_it(shape):
                 self.plan[self.count + 1] = Fault.TIMEOUT
             return super().effect(name, kind, call)
 
-    assert lab.run(plan=Twice({})).exit is Exit.FAILED
+    assert lab.run(plan=Twice({}), named=True).exit is Exit.FAILED
+    assert lab.system.minted == 2
     lab.at(10_400)
     assert lab.run().exit is Exit.DONE
     assert len(living(lab)) == 2
@@ -75,7 +77,7 @@ def test_a_target_that_refuses_the_secret_takes_it_back(shape):
 def test_a_late_orphan_with_our_label_is_swept():
     lab = due("issue, labels")
     lab.run()
-    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label="some-rotation")
+    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
     lab.at(12_300)
     lab.run()
     lab.at(12_700)
@@ -120,7 +122,7 @@ def test_a_leak_never_goes_back_to_a_key_whose_secret_nobody_knows():
 def test_a_leak_sweeps_a_late_orphan_before_it_begins_anew():
     lab = Lab("issue, labels", in_memory())
     lab.adopt()
-    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label="a-rotation")
+    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
     lab.oracle.living = lab.system.living()
     result = lab.run(Compromise())
     assert names(result)[:3] == ["SWEEP", "SWEEP", "RESERVE"]
@@ -128,7 +130,7 @@ def test_a_leak_sweeps_a_late_orphan_before_it_begins_anew():
 
 
 def test_a_key_is_taken_back_even_when_the_ledger_fails():
-    lab = due("issue, labels")
+    lab = due("issue, labels", lag=5_000.0)
 
     class Overtaken(FaultPlan):
         def effect(self, name, kind, call):
@@ -200,3 +202,54 @@ def test_a_key_that_no_list_shows_yet_is_taken_back_by_the_run_that_minted_it():
     assert lab.run(plan=overtaken(lab)).why == "conflict"
     assert lab.system.minted == 2
     assert living(lab) == sorted(["key-0", lab.record().current.credential.name])
+
+
+@pytest.mark.parametrize(("created", "used"), [(10_800, None), (10_100, 10_200)])
+def test_a_key_that_was_made_too_late_or_is_used_is_no_orphan_of_ours(created, used):
+    lab = due("issue, two slots")
+    assert lab.run(plan=crash_at("mint")) == "crashed"
+    lab.at(11_000)
+    lab.system.keys["key-x"] = TwinKey(
+        "whose-secret-0123456789-0123456789", START + created, last_used=None if used is None else START + used
+    )
+    lab.oracle.living = lab.system.living()
+    result = lab.run()
+    assert (result.why, result.exit) == ("orphan.suspect", Exit.HUMAN)
+    assert "key-x" in living(lab)
+
+
+def test_an_id_that_lived_before_the_mint_is_no_orphan_and_in_nobody_s_way():
+    lab = with_can(due("issue, labels"), labels=False)
+    lab.system.keys["key-x"] = TwinKey("whose-secret-0123456789-0123456789", lab.seam.now())
+    lab.oracle.living = lab.system.living()
+    assert lab.run(Compromise(), plan=fault_at("mint", Fault.CRASH_AFTER)) == "crashed"
+    assert "ISSUE" in names(lab.run())
+    assert "key-1" not in living(lab)
+    assert "key-x" in living(lab)
+
+
+def test_a_refused_mint_after_an_unknown_one_keeps_the_reservation():
+    lab = due("issue, labels")
+    assert lab.run(plan=crash_at("mint")) == "crashed"
+    lab.system.refuses = True
+    assert lab.run().exit is Exit.FAILED
+    assert lab.record().pending is not None
+
+
+def test_recovery_waits_until_the_list_must_show_an_orphan():
+    lab = with_can(due("issue, labels", lag=20.0), appears=Settle(timedelta(seconds=30), 1, timedelta(seconds=5)))
+    assert lab.run(plan=fault_at("mint", Fault.CRASH_AFTER)) == "crashed"
+    assert lab.run().exit is Exit.DONE
+    assert living(lab) == sorted(["key-0", lab.record().current.credential.name])
+
+
+def test_a_human_s_key_with_a_note_of_his_own_is_never_taken_for_our_orphan():
+    lab = due("issue, labels")
+    lab.system.keys["key-human"] = TwinKey("a-secret-of-a-human-0123456789-abc", lab.seam.now(), label="made by hand")
+    lab.oracle.strangers.add(("key-human", "a-secret-of-a-human-0123456789-abc"))
+    lab.oracle.living = lab.system.living()
+    for seconds in (10_010, 11_900, 12_300):
+        lab.at(seconds)
+        lab.run()
+    assert "key-human" in living(lab)
+    assert lab.oracle.violations == []

@@ -169,6 +169,15 @@ def test_a_reload_is_sent_and_one_that_fails_stays_open(shape):
     assert lab.record().reloads["app"].version == lab.record().current.id
 
 
+def test_a_place_that_is_mended_is_reloaded_again(shape):
+    lab = Lab(shape, in_memory(), reloads=(ReloadSpec("app", 2),))
+    lab.adopt()
+    lab.storage.env.values.pop("env")
+    lab.at(100)
+    assert lab.run().exit is Exit.DONE
+    assert lab.reload.told == [lab.record().current.id] * 2
+
+
 def test_without_a_ledger_nothing_is_done(shape):
     lab = due(shape)
     before_all = lab.documents()
@@ -254,6 +263,7 @@ def test_a_run_that_is_asked_to_stop_ends_after_its_step(shape):
     assert (result.why, result.exit) == ("stopped", Exit.DONE)
     if shape == "in place":  # between APPLY and the last place consumers are cut off: it goes on until they are not
         assert lab.shown("local") == lab.shown("env") == ("app", lab.record().current.credential.secret.reveal())
+        assert lab.shown("env") in lab.system.living()
     else:
         assert len(result.steps) == 2
     assert lab.record().lease is None
@@ -377,3 +387,19 @@ def test_a_dead_secret_that_comes_back_is_killed_again(shape):
     assert (dead.name, dead.secret.reveal()) not in lab.system.living()
     current = lab.record().current.credential
     assert (current.name, current.secret.reveal()) in lab.system.living()
+
+
+def test_a_tombstone_is_kept_while_a_place_does_not_show_current(shape):
+    lab = rotated(shape)
+    for seconds in (12_300, 12_700):
+        lab.at(seconds)
+        lab.run()
+    lab.spec = replace(lab.spec, retire=True)
+    lab.storage.env.down = True
+    lab.at(200_000)
+    lab.run()
+    assert len(lab.record().tombstones) == 1
+    lab.storage.env.down = False
+    lab.at(300_000)
+    lab.run()
+    assert lab.record().tombstones == ()

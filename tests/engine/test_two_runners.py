@@ -3,8 +3,11 @@
 import random
 
 import pytest
+from labs import fault_at
 
+from rotator.errors import Exit
 from rotator.rotate import HoldUntil, RunResult, Undo
+from rotator.testing.faults import Fault
 from rotator.testing.interleave import Interleaving
 from rotator.testing.lab import SHAPES, Lab, in_memory
 from rotator.testing.pause import Paused
@@ -83,3 +86,21 @@ def test_a_runner_paused_between_its_last_check_and_its_effect_changes_nothing_a
         assert late.resume().why == "conflict"
     assert lab.system.living() == alive
     assert lab.oracle.violations == []
+
+
+def test_a_paused_runner_is_fenced_out_by_an_undo_that_changed_nothing():
+    lab = lab_at("in place", 10_010)
+    with Paused(lab, before="set secret", home="elsewhere") as late:
+        lab.at(10_400)
+        lab.run(Undo())
+        assert late.resume().why == "conflict"
+    assert (lab.first.name, lab.first.secret.reveal()) in lab.system.living()
+    assert lab.oracle.violations == []
+
+
+def test_an_apply_raises_the_fence_also_where_the_secret_is_set_already():
+    lab = lab_at("in place", 10_010)
+    assert lab.run(plan=fault_at("set secret", Fault.CRASH_AFTER)) == "crashed"
+    before = lab.system.fence
+    assert lab.run().exit is Exit.DONE
+    assert lab.system.fence > before
