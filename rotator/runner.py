@@ -95,29 +95,34 @@ class Runner:
     def start(self, job: Job, secret: Connection | None = None, *, more: bool = False) -> Future[RunResult]:
         """Start one run in a process of its own, at once. `more`: another will follow, so its process is forked while this one works."""
         deadline = job.order.run_time + KILL_AFTER
-        future = self._by_spare(job, deadline) if secret is None else None
-        if future is None:
-            future = self._process(f"rotator run {job.spec.name}", deadline, self.worker, job, self.stop_reader, secret)
+        given = secret is not None
+        future = self._process(deadline, self.worker, job, self.stop_reader, secret) if given else self._hand_over(job, deadline)
         if more and self.spare is None:
-            reader, writer = self.context.Pipe(duplex=False)
-            self.spare = Spare(self._process("rotator run", None, wait_for_job, reader, self.stop_reader), writer)
-            reader.close()
+            self.spare = self._wait()
         return future
 
-    def _process(self, name: str, deadline: float | None, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        how: dict[str, Any] = {"name": name, "timeout": deadline, "context": self.context}
+    def _process(self, deadline: float | None, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        how: dict[str, Any] = {"name": "rotator run", "timeout": deadline, "context": self.context}
         future: Future[Any] = concurrent.process(**how)(function)(*arguments)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
         return future
 
-    def _by_spare(self, job: Job, deadline: float) -> Future[RunResult] | None:
-        """Hand the run to the process that waits for one; None where there is none, or it has died."""
+    def _wait(self) -> Spare:
+        """A process that waits for its run."""
+        reader, writer = self.context.Pipe(duplex=False)
+        spare = Spare(self._process(None, wait_for_job, reader, self.stop_reader), writer)
+        reader.close()
+        return spare
+
+    def _hand_over(self, job: Job, deadline: float) -> Future[RunResult]:
+        """Hand the run to the process that waits for one, or to a new one; by a pipe: what reads it already dies with main."""
         spare, self.spare = self.spare, None
         if spare is None or spare.future.done():
-            return None
+            spare = self._wait()
         try:
             spare.jobs.send((self.worker, job))
-        except OSError:
-            return None
+        except OSError:  # it has just died
+            spare = self._wait()
+            spare.jobs.send((self.worker, job))
         spare.jobs.close()
         timer = threading.Timer(deadline, spare.future.cancel)
         timer.daemon = True

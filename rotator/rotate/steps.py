@@ -249,7 +249,7 @@ class Steps(Looks):
         c, q = r.current, r.previous
         if c and dead.name == c.credential.name and self.spec.shape in (Shape.IN_PLACE, Shape.ALTERNATING):
             self._apply_again(Name.BURY, c.credential)
-        elif (
+        elif self.spec.shape is Shape.ALTERNATING and (
             q and dead.name == q.credential.name and q.credential.secret and not q.disable_intent and not q.revoke_intent and not q.revoked
         ):
             self._apply_again(Name.BURY, q.credential)

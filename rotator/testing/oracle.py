@@ -93,7 +93,8 @@ class Oracle:
             return
         versions = [each for each in (record.current, record.previous) if each]
         leaked = any(login(each.credential) == dead and each.id in record.compromised for each in versions)
-        if dead not in self.ever_shown or leaked:
+        buried = any(login(each.credential) == dead for each in record.tombstones)
+        if dead not in self.ever_shown or leaked or buried:
             return
         since = self.now() - max(self.flipped.values())
         if since < self.spec.grace - SLACK:

@@ -387,3 +387,19 @@ def test_in_place_a_dead_one_that_was_never_proven_dead_stays_known():
     assert lab.run(plan=crash_at("confirm dead")) == "crashed"
     lab.run(Compromise())
     assert any(each.credential.same(lab.first) for each in lab.record().tombstones)
+
+
+def test_a_dead_secret_that_comes_back_in_grace_dies_and_both_that_must_live_go_on():
+    lab = rotated("overlapping")
+    for seconds in (12_300, 20_010):
+        lab.at(seconds)
+        lab.run()
+    record, user = lab.record(), lab.system.users["app"]
+    dead = record.tombstones[0].credential.secret.reveal()
+    user.secrets.append(dead)
+    lab.oracle.living = lab.system.living()
+    lab.at(20_100)
+    result = lab.run()
+    assert (result.why, result.exit, "BURY" in names(result)) == ("grace", Exit.DONE, True)
+    assert user.secrets == [record.current.credential.secret.reveal(), record.previous.credential.secret.reveal()]
+    assert lab.oracle.violations == []
