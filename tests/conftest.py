@@ -9,8 +9,11 @@ Here it is also said which tests share a worker (`home`), which come last (`SPRE
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from functools import wraps
@@ -31,9 +34,11 @@ HERE = Path(__file__).parent
 SPREAD = ("engine",)
 """Folders of many short histories: each test runs wherever there is room, and after all others, so that the workers end together."""
 MEASURED = ("engine", "stores", "audit")
-"""Folders whose tests reach every branch of what must be whole. Coverage of any other test would cost its time, and tell nothing more."""
-SWEEPS = ("test_single_faults.py", "test_two_runners.py", "test_tamper_everywhere.py")
+"""Folders whose tests reach every branch of what must be whole. To trace any other test would double its cost, and tell nothing more."""
+SWEEPS = ("test_single_faults.py", "test_double_faults.py", "test_histories.py", "test_two_runners.py", "test_tamper_everywhere.py")
 """There too they are not measured: they repeat what their folders' other tests have reached."""
+WHOLE = ("rotator.rotate", "rotator.stores", "rotator.ledgers")
+"""What must be whole, but for single modules that everybody imports."""
 LEAST = 16
 """Characters: what tests call a secret and is shorter (`old`, `first`) stands in sentences too."""
 MOST = 100_000
@@ -129,12 +134,14 @@ def home(item: pytest.Item) -> str:
     return min(shared, key=len, default=item.nodeid.partition("::")[0])
 
 
+def folder(item: pytest.Item) -> str:
+    """Where a test stands, below this file."""
+    return item.path.relative_to(HERE).parts[0]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark each test for pytest-xdist and pytest-cov."""
-    folder = item.path.relative_to(HERE).parts[0]
-    if folder not in MEASURED or item.path.name in SWEEPS:
-        item.add_marker("no_cover")
-    if folder not in SPREAD:
+    """Mark each test for pytest-xdist."""
+    if folder(item) not in SPREAD:
         item.add_marker(pytest.mark.xdist_group(home(item)))
 
 
@@ -145,9 +152,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _late(item: pytest.Item) -> int:
-    if item.path.relative_to(HERE).parts[0] in SPREAD:
-        return 2
-    return int(home(item).endswith(".py"))
+    return 2 if folder(item) in SPREAD else int(home(item).endswith(".py"))
+
+
+def pytest_collection_finish() -> None:
+    """A module that a test imports which is not measured would never be measured: so all are imported before."""
+    if sys.gettrace() is not None:
+        for name in WHOLE:
+            for each in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
+                importlib.import_module(each.name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace what is measured alone. pytest-cov's own marker does not reach the workers of pytest-xdist: there coverage is begun twice."""
+    if folder(item) in MEASURED and item.path.name not in SWEEPS:
+        return (yield)
+    here, threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]  # as threading begins
+    try:
+        return (yield)
+    finally:
+        sys.settrace(here)
+        threading.settrace(threads)  # type: ignore[arg-type]  # see above
 
 
 @pytest.hookimpl(tryfirst=True)

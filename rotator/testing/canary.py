@@ -34,6 +34,7 @@ import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from urllib.parse import quote, quote_plus
 
 from rotator.model import Secret
@@ -66,6 +67,8 @@ class Canary:
 
     def __init__(self) -> None:
         self._needles: dict[str, dict[str, set[bytes]]] = {}
+        self._begins: dict[bytes, set[tuple[str, str]]] = {}
+        """The first `LEAST` bytes of needles (none is shorter), and whose they are."""
         self.count = 0
         """Bytes that were looked through: a search that looked at nothing found nothing."""
 
@@ -79,7 +82,11 @@ class Canary:
         value = secret.reveal()
         if len(value) < LEAST:
             raise ValueError(f"a secret of fewer than {LEAST} characters would be found by chance")
-        self._needles[label or f"secret {len(self._needles) + 1}"] = {name: encode(value) for name, encode in ENCODINGS.items()}
+        label = label or f"secret {len(self._needles) + 1}"
+        self._needles[label] = {name: encode(value) for name, encode in ENCODINGS.items()}
+        for encoding, needles in self._needles[label].items():
+            for each in needles:
+                self._begins.setdefault(each[:LEAST], set()).add((label, encoding))
         return secret
 
     @property
@@ -99,14 +106,21 @@ class Canary:
 
     def _plain(self, raw: bytes, where: str) -> list[Hit]:
         squeezed = _BETWEEN.sub(b"", raw)
-        hits = []
-        for label, encodings in self._needles.items():
-            for encoding, needles in encodings.items():
-                haystacks = (raw, squeezed) if encoding in _SQUEEZED else (raw,)
-                offset = max((each.find(needle) for each in haystacks for needle in needles), default=-1)
-                if offset >= 0:
-                    hits.append(Hit(label, encoding, where, offset))
+        suspects, hits = self._suspects(raw) | self._suspects(squeezed), []
+        for label, encoding in product(self._needles, ENCODINGS) if suspects else ():
+            if (label, encoding) not in suspects:
+                continue
+            haystacks = (raw, squeezed) if encoding in _SQUEEZED else (raw,)
+            offset = max((each.find(needle) for each in haystacks for needle in self._needles[label][encoding]), default=-1)
+            if offset >= 0:
+                hits.append(Hit(label, encoding, where, offset))
         return hits
+
+    def _suspects(self, raw: bytes) -> set[tuple[str, str]]:
+        """Whose needles begin somewhere in these bytes. One walk, however many needles there are."""
+        begins = self._begins
+        there = {each for at in range(len(raw) - LEAST + 1) if (each := raw[at : at + LEAST]) in begins}
+        return {each for begin in there for each in begins[begin]}
 
 
 def _members(raw: bytes) -> Iterator[tuple[int, bytes]]:

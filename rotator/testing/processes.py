@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 GONE = ("Z", "X")
 """States of proc(5): dead, and not yet waited for."""
@@ -55,25 +59,89 @@ def _pids() -> list[int]:
     return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
 
 
+def cpu_seconds(pid: int) -> float:
+    """What it and those of its children that it has waited for have used of a processor so far; 0.0: it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _waited(path: Path) -> float:
+    """Seconds for which this thread could run and was kept waiting for a processor so far, as the kernel counts; 0.0: it does not tell."""
+    try:
+        return int((path / "schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
+def waits(pid: int) -> dict[str, float]:
+    """The same of each of its threads."""
+    try:
+        return {each.name: _waited(each) for each in Path(f"/proc/{pid}/task").iterdir()}
+    except OSError:
+        return {}
+
+
+OURS = Path("/proc/thread-self")
+
+
 class Gone(NamedTuple):
-    """How long it took. `stalled`: of these seconds those in which this process itself did not get to run: the machine was busy."""
+    """How long it took. `stalled`: of these seconds those for which the machine was busy: it, or who looked, waited for a processor."""
 
     seconds: float
     stalled: float
+    blind: float = 0.0
+    """Seconds by which the end of main may have been seen too late: with as many more they may have outlived it."""
 
     @property
     def counted(self) -> float:
-        """What the others needed."""
+        """What they themselves needed."""
         return self.seconds - self.stalled
+
+
+class Vigil:
+    """Waits for the end of processes by their pidfds: the kernel says at once when one is dead, and no number is taken for another's.
+
+    A context manager: open it while they live.
+    """
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._fds: dict[int, int] = {}
+        for pid in pids:
+            with suppress(ProcessLookupError):  # gone already
+                self._fds[os.pidfd_open(pid)] = pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        for fd in self._fds:
+            os.close(fd)
+
+    def gone(self, most: float, main: int | None = None) -> Gone:
+        """How long it took until the last one was gone: from now, or from the end of `main`, one of them. At most `most` seconds."""
+        begun, left, slowest, poller = time.monotonic(), dict(self._fds), Gone(0.0, 0.0), select.poll()
+        for fd in left:
+            poller.register(fd, select.POLLIN)
+        before = {pid: waits(pid) for pid in left.values()}
+        while left and time.monotonic() - begun < most:
+            ours, theirs = _waited(OURS), {pid: waits(pid) for pid in left.values()}
+            ended = [fd for fd, _ in poller.poll(1000 * LOOK)]
+            now, blind = time.monotonic(), _waited(OURS) - ours
+            for fd in ended:
+                poller.unregister(fd)
+            pids = [left.pop(fd) for fd in ended]
+            if main in pids:
+                begun, slowest, before = now, Gone(0.0, 0.0, blind), {pid: waits(pid) for pid in left.values()}
+            for pid in pids if main not in pids else ():
+                kept_waiting = max([0.0, *(so_far - before[pid].get(thread, so_far) for thread, so_far in theirs[pid].items())])
+                slowest = max(slowest, Gone(now - begun, kept_waiting + blind, slowest.blind), key=lambda each: each.counted)
+        return Gone(time.monotonic() - begun, 0.0) if left else slowest
 
 
 def gone_within(pids: Iterable[int], most: float) -> Gone:
     """Until all of these are gone; `most` seconds where they are not by then."""
-    begun, stalled = time.monotonic(), 0.0
-    left = [each for each in pids if alive(each)]
-    while left and time.monotonic() - begun < most:
-        before = time.monotonic()
-        time.sleep(LOOK)
-        stalled += max(0.0, time.monotonic() - before - 2 * LOOK)
-        left = [each for each in left if alive(each)]
-    return Gone(time.monotonic() - begun, stalled)
+    with Vigil(each for each in pids if alive(each)) as vigil:
+        return vigil.gone(most)

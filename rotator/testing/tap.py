@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from rotator.testing.wire import Pair, Wire
 
 
-class Tap:
-    """Listens on a free port of 127.0.0.1 and hands all bytes on to `port`. A context manager."""
+class Tap(Wire):
+    """Keeps what comes in; nothing is lost."""
 
     def __init__(self, port: int) -> None:
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        super().__init__(port)
         self._lock = threading.Lock()
-        self._streams: list[bytearray] = []
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._streams: dict[Pair, bytearray] = {}
 
     def taken(self) -> list[bytes]:
         """What came in since this was last asked, a connection each: ask while none is open."""
         with self._lock:
-            streams, self._streams = self._streams, []
-        return [bytes(each) for each in streams]
+            streams, self._streams = self._streams, {}
+        return [bytes(each) for each in streams.values()]
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._to))
-            except OSError:
-                return
-            for each in (client, server):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream = bytearray()
-            with self._lock:
-                self._streams.append(stream)
-            threading.Thread(target=self._pump, args=(client, server, stream), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, None), daemon=True).start()
-
-    def _pump(self, one: socket.socket, other: socket.socket, stream: bytearray | None) -> None:
-        with suppress(OSError):
-            while data := one.recv(65536):
-                if stream is not None:
-                    with self._lock:
-                        stream += data
-                other.sendall(data)
-        for each in (one, other):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+    def asked(self, pair: Pair, data: bytes) -> bool:
+        """Keep it."""
+        with self._lock:
+            self._streams.setdefault(pair, bytearray()).extend(data)
+        return True

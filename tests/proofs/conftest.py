@@ -1,4 +1,4 @@
-"""Stands that are started once for a file of tests, and worlds on them."""
+"""Stands that are started once for all tests of this folder, and worlds on them."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from rotator.testing.stands import STANDS, World
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module", params=sorted(STANDS))
+@pytest.fixture(scope="package", params=sorted(STANDS))
 def stand(request):
     """Each of the five shapes at a real server."""
     with STANDS[request.param]() as started:

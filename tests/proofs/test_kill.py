@@ -1,31 +1,34 @@
 """The kill proof in small: its oracle sees what is broken, its entry point kills where it says, and a sample of its kills heals."""
 
 import sqlite3
+import subprocess
 import sys
 
 import pytest
 
 from rotator.errors import Exit
 from rotator.state import StateDir
-from rotator.testing.kill.boundaries import STORIES, one_kill
+from rotator.testing.kill.__main__ import parts_of
+from rotator.testing.kill.boundaries import Worlds, census, different, stories_of
 from rotator.testing.kill.oracle import Oracle
 from rotator.testing.kill.random_kills import random_kills
-from rotator.testing.processes import gone_within
-from rotator.testing.stands import NAME, HttpToken, InPlace, Overlapping, World
+from rotator.testing.kill.stories import STORIES
+from rotator.testing.kill.worker import Point
+from rotator.testing.processes import Vigil, gone_within
+from rotator.testing.stands import NAME, STANDS, IamKey, InPlace, Overlapping
 
 KILLING = (sys.executable, "-m", "rotator.testing.kill.main")
 
 
-@pytest.fixture(scope="module")
-def hub():
-    with HttpToken() as started:
-        yield started
+at_iam, at_the_twin, in_place = (
+    pytest.mark.parametrize("stand", [each.shape], indirect=True, scope="package") for each in (IamKey, Overlapping, InPlace)
+)
 
 
 @pytest.fixture
-def judged(hub, tmp_path):
+def judged(new_world):
     """A world at rest, and its oracle."""
-    world = World(hub, tmp_path / "w", f"user-{tmp_path.name.replace('_', '-')}")
+    world = new_world()
     world.adopt()
     return world, Oracle(world)
 
@@ -34,46 +37,62 @@ def laws(oracle):
     return {each.split(": ")[2] for each in oracle.violations}
 
 
+def delete(world):
+    """A human deletes the first key, past us."""
+    world.stand.server.root.delete_access_key(UserName=world.one, AccessKeyId=world.first.name)
+
+
+@at_iam
 def test_the_oracle_is_content_with_a_world_at_rest(judged):
     world, oracle = judged
     result = world.run(forced=True)
     oracle.after_kill()
-    oracle.settled(result.exit, result.why)
+    oracle.settled(result)
     oracle.audited()
     assert oracle.violations == []
 
 
+@at_iam
 def test_the_oracle_sees_a_dead_current(judged):
     world, oracle = judged
-    world.stand.server.call("DELETE", f"/users/{world.one}/tokens/{world.first.name}")
+    delete(world)
     oracle.after_kill()
     assert laws(oracle) == {"I1"}
 
 
+@at_iam
 def test_the_oracle_sees_an_old_one_that_died_in_its_grace(judged):
     world, oracle = judged
     world.run(forced=True)
-    world.stand.server.call("DELETE", f"/users/{world.one}/tokens/{world.first.name}")
+    delete(world)
     oracle.after_kill()
     assert laws(oracle) == {"I2"}
 
 
+@at_iam
 def test_the_oracle_sees_an_orphan_and_what_was_minted_unannounced(judged):
     world, oracle = judged
-    world.stand.server.create_token(world.one)
-    oracle.settled(Exit.DONE, "at rest")
+    world.stand.second(world.one)
+    oracle.must_rest(Exit.DONE, "at rest")
     oracle.audited()
     assert laws(oracle) == {"I4", "I5"}
 
 
+@at_iam
 def test_the_oracle_sees_a_run_that_does_not_settle_and_an_old_one_alive_at_rest(judged):
     world, oracle = judged
     world.run(forced=True)
-    oracle.settled(Exit.FAILED, "failed")
+    oracle.must_rest(Exit.FAILED, "failed")
     oracle.at_rest([world.first])
-    assert laws(oracle) == {"I6", "I3"}
+    assert laws(oracle) == {"I6"}
+    record = world.record()
+    world.store().write("team/it", record.but(previous=None))
+    oracle.violations = []
+    oracle.at_rest([world.first])
+    assert laws(oracle) == {"I3", "I4"}
 
 
+@at_iam
 def test_the_oracle_sees_a_ledger_that_was_altered_and_a_lock_that_is_held(judged):
     world, oracle = judged
     with sqlite3.connect(world.folder / "var/ledger.db") as ledger:
@@ -86,38 +105,89 @@ def test_the_oracle_sees_a_ledger_that_was_altered_and_a_lock_that_is_held(judge
     assert laws(oracle) == {"I9", "I5"}
 
 
+@at_the_twin
+def test_what_a_human_did_is_not_held_against_the_run(judged):
+    world, _ = judged
+    foreign = world.overwrite()
+    for by_hand, found in (((), {"I1"}), ((foreign,), set())):
+        oracle = Oracle(world, by_hand=by_hand)
+        oracle.after_kill()
+        assert laws(oracle) == found
+
+
+@in_place
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_entry_point_kills_the_run_of_the_same_command_line(tmp_path, when):
-    with InPlace() as stand:
-        world = World(stand, tmp_path / "w", "app")
-        world.adopt()
-        entry = (*KILLING, "--effect", "set secret", "--when", when, "--")
-        died = world.rotator("--json", "run", NAME, "--force", entry=entry)
-        assert (died.code, died.first["state"]) == (1, "died")
-        assert stand.works(world.first) == (when == "before")
-        healed = world.rotator("--json", "run", NAME)
-        assert (healed.code, healed.first["state"]) == (0, "at rest")
+def test_the_entry_point_kills_the_run_of_the_same_command_line(judged, when):
+    world, _ = judged
+    entry = (*KILLING, "--effect", "set secret", "--when", when, "--")
+    died = world.rotator("--json", "run", NAME, "--force", entry=entry)
+    assert (died.code, died.first["state"]) == (1, "died")
+    assert world.stand.works(world.first) == (when == "before")
+    healed = world.run()
+    assert (healed.exit, healed.why) == (Exit.DONE, "at rest")
 
 
-def test_a_sample_of_kills_at_boundaries_heals(tmp_path):
-    with Overlapping() as stand:
-        for story, number, when in (
-            ("rotation", 1, "after"),
-            ("rotation", 3, "after"),
-            ("end of grace", 2, "after"),
-            ("abort", 2, "after"),
-        ):
-            world = World(stand, tmp_path / f"{story}{number}", f"user{story.replace(' ', '')}{number}")
-            effect, oracle = one_kill(world, STORIES[story], number, when)
-            assert effect
-            assert oracle.violations == []
+def test_only_moments_that_leave_the_same_world_behind_are_left_out():
+    def moment(number, when, kind, files, name="login"):
+        return Point(number, when, name, kind, files)
+
+    read = [moment(1, "before", "read", "a"), moment(1, "after", "read", "a"), moment(2, "before", "read", "a")]
+    change = [moment(3, "before", "change", "b"), moment(3, "after", "change", "b"), moment(4, "before", "read", "b")]
+    write = [moment(5, "before", "write", "c"), moment(5, "after", "write", "d")]
+    moments = [*read, *change, *write]
+    assert list(different(moments, traces=False)) == [read[0], *change[:2], *write]
+    assert list(different(moments, traces=True)) == [*read[:2], *change[:2], *write]
 
 
-def test_a_sample_of_random_kills_heals(tmp_path):
-    with Overlapping() as stand:
-        found = list(random_kills(stand, tmp_path, seed=3, count=1))
+@at_the_twin
+def test_a_census_finds_every_change_of_a_rotation(stand, tmp_path):
+    points, oracle = census(Worlds(stand, tmp_path).make(), STORIES["rotation"])
+    assert oracle.violations == []
+    kept = [(each.when, each.name) for each in different(points, traces=False)]
+    assert kept[0] == ("before", "read record")
+    for effect in ("set secret", "publish", "write record PROMOTE"):
+        assert {("before", effect), ("after", effect)} <= set(kept)
+    assert not [name for _, name in kept if name in ("login", "check target", "read place", "read back")]
+
+
+def test_every_shape_tells_its_stories_once():
+    parts = parts_of(list(STANDS))
+    told = [(shape, each) for shape, stories in parts for each in stories]
+    assert len(told) == len(set(told))
+    assert {each for _, each in told} == {*STORIES, "random", "lossy"}
+    assert [len(stories_of(stand)) for stand in STANDS.values()] == [len([1 for shape, _ in told if shape == each]) - 2 for each in STANDS]
+
+
+@at_the_twin
+@pytest.mark.parametrize("name", ["rotation", "adopt new", "bury a third", "compromise in grace"])
+def test_a_sample_of_kills_at_boundaries_heals(stand, tmp_path, name):
+    worlds, story = Worlds(stand, tmp_path), STORIES[name]
+    points = list(different(census(worlds.make(), story)[0], traces=False))
+    point = points[len(points) // 2]
+    effect, oracle = worlds.one_kill(story, point)
+    assert effect == point.name
+    assert oracle.violations == []
+
+
+@in_place
+def test_a_random_kill_heals(stand, tmp_path):
+    found = list(random_kills(stand, tmp_path, seed=3, count=1))
     assert [violations for _, violations in found] == [[], []]
 
 
 def test_gone_within_sees_who_stays():
     assert gone_within([1], 0.05).seconds >= 0.05
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
+def test_how_long_somebody_outlives_main_is_counted_from_mains_end():
+    main, run = (subprocess.Popen(["/bin/sleep", seconds]) for seconds in ("0.3", "0.6"))
+    try:
+        with Vigil([main.pid, run.pid]) as vigil:
+            took = vigil.gone(10.0, main.pid)
+    finally:
+        for each in (main, run):
+            each.kill()
+            each.wait()
+    assert 0.1 < took.seconds < 0.5
+    assert took.counted <= took.seconds

@@ -2,19 +2,20 @@
 
 import socket
 
-import pytest
-
 from rotator.testing.kill.lossy import lossy_rotations
 from rotator.testing.proxy import LossyProxy
 from rotator.testing.servers.raw import RawServer, json_answer
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_no_loss_costs_more_than_time(stand, tmp_path, seed, record_property):
-    losses = lossy_rotations(stand, tmp_path / "world", seed, 2)
-    record_property("losses", f"{losses.runs} runs, {losses.requests} requests and {losses.replies} replies of {losses.sent} lost")
-    assert losses.violations == []
-    assert losses.rotations == 2
+def test_no_loss_costs_more_than_time(stand, tmp_path, record_property):
+    """Rotations until something got lost; `make kill` does ten of each shape."""
+    for seed in range(1, 9):
+        losses = lossy_rotations(stand, tmp_path / str(seed), seed, 1)
+        record_property("losses", f"{losses.runs} runs, {losses.requests} requests and {losses.replies} replies of {losses.sent} lost")
+        assert losses.violations == []
+        assert losses.rotations == 1
+        if losses.requests + losses.replies:
+            break
     assert losses.requests + losses.replies > 0
 
 

@@ -1,7 +1,8 @@
 """`python -m rotator.testing.kill`: real SIGKILLs, at every boundary and at random moments, for five shapes; then losses. `make kill`.
 
-Each shape is a process of its own, two at a time. Progress is on stderr; the last line on stdout is `kill: N kills, 0 violations`.
-Exit code 1 where a law was broken.
+The work is cut into parts, each a process of its own with a server of its own. As many stories go on at once as there are processors;
+the random kills and the losses, which wait more than they work, go on beside them. Progress is on stderr; the last line on stdout is
+`kill: N kills, 0 violations`. Exit code 1 where a law was broken.
 """
 
 from __future__ import annotations
@@ -9,76 +10,168 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from rotator.testing.kill.boundaries import every_kill
+from rotator.testing.kill.boundaries import every_kill, stories_of
 from rotator.testing.kill.lossy import lossy_rotations
 from rotator.testing.kill.random_kills import random_kills
-from rotator.testing.stands import STANDS
+from rotator.testing.kill.stories import STORIES
+from rotator.testing.processes import cpu_seconds, descendants
+from rotator.testing.stands import STANDS, Stand
 
 RANDOM_KILLS, LOSSY_ROTATIONS = 20, 10
 QUICK = 2
 """With `--quick`: so many of each kind."""
+RANDOM, LOSSY = "random", "lossy"
+"""Parts that are no story."""
+AT_ONCE = 4
+"""Stories of one part: the server is started once for them."""
+SLOWEST = ("aws_iam_key", "http_token", "postgres alternating")
+"""They begin first."""
+MEMORY = Path("/dev/shm")
+ROOM = 1 << 30
+"""Bytes that must be free there. What a dead process has written is whole in memory as on a disk, and nothing is slower than a sync."""
+
+Part = tuple[str, list[str]]
+"""A shape, and what is told of it."""
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
 
 
-def one_shape(shape: str, seed: int, *, quick: bool) -> dict[str, object]:
-    """All kills of one shape."""
-    begun, kills, violations, places = time.monotonic(), 0, list[str](), set[str]()
-    with STANDS[shape]() as stand, tempfile.TemporaryDirectory(prefix="kill-") as name:
-        folder = Path(name)
-        for story, where, found in every_kill(stand, folder, most=QUICK if quick else None):
-            kills, violations = kills + bool(where), violations + found
-            places.add(f"{story}: {where}")
-            if found or not where:
-                _say(f"{shape}: {story}: {kills} kills, {time.monotonic() - begun:.0f} s {found or ''}")
-        for about, found in random_kills(stand, folder, seed, QUICK if quick else RANDOM_KILLS):
-            kills, violations = kills + about.startswith("random"), violations + found
-            if found or not about.startswith("random"):
-                _say(f"{shape}: {about}: {kills} kills, {time.monotonic() - begun:.0f} s {found or ''}")
-        losses = lossy_rotations(stand, folder / "lossy", seed, QUICK if quick else LOSSY_ROTATIONS)
-    lost = f"{losses.requests} requests and {losses.replies} replies of {losses.sent} lost"
-    _say(f"{shape}: {losses.rotations} rotations in {losses.runs} runs, {lost}, {time.monotonic() - begun:.0f} s {losses.violations or ''}")
-    return {"shape": shape, "kills": kills, "boundaries": len(places), "violations": violations + losses.violations}
+def parts_of(shapes: list[str], wanted: list[str] | None = None) -> list[Part]:
+    """What is to be done, the slowest first."""
+    parts: list[Part] = []
+    for shape in sorted(shapes, key=lambda each: SLOWEST.index(each) if each in SLOWEST else len(SLOWEST)):
+        told = [each for each in stories_of(STANDS[shape]) if not wanted or each in wanted]
+        parts += [(shape, told[at : at + AT_ONCE]) for at in range(0, len(told), AT_ONCE)]
+        parts += [(shape, [each]) for each in (RANDOM, LOSSY) if not wanted or each in wanted]
+    return parts
 
 
-def _apart(shape: str, given: argparse.Namespace) -> dict[str, object]:
-    """The same in a process of its own."""
-    command = [sys.executable, "-m", "rotator.testing.kill", "--apart", "--shapes", shape, "--seed", str(given.seed)]
-    done = subprocess.run([*command, *(["--quick"] if given.quick else [])], stdout=subprocess.PIPE, text=True, check=False)
+class Teller:
+    """Tells parts of one shape at its server."""
+
+    def __init__(self, stand: Stand, folder: Path, given: argparse.Namespace) -> None:
+        self.stand, self.folder, self.given = stand, folder, given
+        self.lines: list[dict[str, Any]] = []
+
+    def tell(self, what: str) -> None:
+        """One story, or the random kills, or the losses; a line says what came of it."""
+        begun, used = time.monotonic(), used_so_far()
+        try:
+            line = {RANDOM: self._random, LOSSY: self._lossy}.get(what, self._story)(what)
+        except Exception as error:  # noqa: BLE001 - the other stories are told all the same
+            traceback.print_exc()
+            line = {"kills": 0, "about": "not told", "violations": [f"{self.stand.shape}: {what}: the proof itself failed: {error!r}"]}
+        line |= {"shape": self.stand.shape, "what": what, "wall": time.monotonic() - begun, "cpu": used_so_far() - used}
+        self.lines.append(line)
+        _say(f"{line['shape']}: {what}: {line['about']}, {line['wall']:.0f} s, {line['cpu']:.0f} s of CPU {line['violations'] or ''}")
+
+    def _story(self, name: str) -> dict[str, Any]:
+        most = QUICK if self.given.quick else None
+        told = every_kill(self.stand, self.folder / name, STORIES[name], most=most, all_moments=self.given.all)
+        violations = [f"{name}: {each}" for each in told.violations]
+        return {"kills": told.kills, "about": f"{told.kills} kills at {told.moments} moments", "violations": violations}
+
+    def _random(self, name: str) -> dict[str, Any]:
+        count = QUICK if self.given.quick else RANDOM_KILLS
+        found = list(random_kills(self.stand, self.folder / name, self.given.seed, count))
+        about = f"{count} kills, {found[-1][0]}"
+        return {"kills": len(found) - 1, "about": about, "violations": [each for _, violations in found for each in violations]}
+
+    def _lossy(self, name: str) -> dict[str, Any]:
+        done = lossy_rotations(self.stand, self.folder / name, self.given.seed, QUICK if self.given.quick else LOSSY_ROTATIONS)
+        lost = f"{done.requests} requests and {done.replies} replies of {done.sent} lost"
+        return {"kills": 0, "about": f"{done.rotations} rotations in {done.runs} runs, {lost}", "violations": done.violations}
+
+
+def used_so_far() -> float:
+    """CPU seconds of this process and all below it."""
+    ours = [resource.getrusage(each) for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in ours) + sum(cpu_seconds(each) for each in descendants(os.getpid()))
+
+
+def _here(given: argparse.Namespace) -> int:
+    """One part, in this process."""
+    shape, *told = given.part
+    with STANDS[shape]() as stand, tempfile.TemporaryDirectory() as name:
+        teller = Teller(stand, Path(name), given)
+        for each in told:
+            teller.tell(each)
+    print(json.dumps(teller.lines))  # noqa: T201 - read by the process that started this one
+    return 0
+
+
+def _apart(part: Part, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """One part, in a process of its own."""
+    shape, told = part
+    flags = [f"--{each}" for each in ("quick", "all") if getattr(given, each)]
+    command = [sys.executable, "-m", "rotator.testing.kill", "--seed", str(given.seed), *flags, "--part", shape, *told]
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM and os.access(MEMORY, os.W_OK)
+    with tempfile.TemporaryDirectory(prefix="kill-", dir=MEMORY if roomy else None, ignore_cleanup_errors=True) as folder:
+        environment = os.environ | {"TMPDIR": folder}  # what killed processes leave behind goes with it
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment)
     if done.returncode != 0:
-        return {"shape": shape, "kills": 0, "violations": [f"{shape}: the proof itself ended with exit code {done.returncode}"]}
-    found: dict[str, object] = json.loads(done.stdout)
+        trouble = f"{shape}: {', '.join(told)}: the proof itself ended with exit code {done.returncode}"
+        return [{"shape": shape, "what": "", "kills": 0, "wall": 0.0, "cpu": 0.0, "violations": [trouble]}]
+    found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
+
+
+def _tell_all(parts: list[Part], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What came of all parts."""
+    waiting = [each for each in parts if each[1][0] in (RANDOM, LOSSY)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as working, ThreadPoolExecutor(1) as beside:
+        going = [beside.submit(_apart, each, given) for each in waiting]
+        going += [working.submit(_apart, each, given) for each in parts if each not in waiting]
+        try:
+            return [line for each in going for line in each.result()]
+        except BaseException:
+            for each in going:
+                each.cancel()
+            raise
+
+
+def _sum_up(lines: list[dict[str, Any]], wall: float) -> int:
+    for shape in dict.fromkeys(each["shape"] for each in lines):
+        own = [each for each in lines if each["shape"] == shape]
+        _say(f"{shape}: {sum(each['kills'] for each in own)} kills, {sum(each['cpu'] for each in own):.0f} s of CPU")
+    violations = [violation for each in lines for violation in each["violations"]]
+    for each in violations:
+        _say(each)
+    _say(f"{wall:.0f} s, {sum(each['cpu'] for each in lines):.0f} s of CPU")
+    print(f"kill: {sum(each['kills'] for each in lines)} kills, {len(violations)} violations")  # noqa: T201 - the result
+    return 1 if violations else 0
 
 
 def main() -> int:
     """Parse, run, tell."""
     parser = argparse.ArgumentParser(description="Real SIGKILLs at every boundary and at random moments.")
     parser.add_argument("--shapes", nargs="+", choices=STANDS, default=list(STANDS), metavar="SHAPE", help=", ".join(STANDS))
+    parser.add_argument(
+        "--stories", nargs="+", choices=[*STORIES, RANDOM, LOSSY], metavar="STORY", help=", ".join([*STORIES, RANDOM, LOSSY])
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="two kills of each kind")
-    parser.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--all", action="store_true", help="also at moments that leave the same world behind as the one before")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.apart:
-        print(json.dumps(one_shape(given.shapes[0], given.seed, quick=given.quick)))  # noqa: T201 - read by the process above
-        return 0
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        results = list(pool.map(lambda shape: _apart(shape, given), given.shapes))
-    violations = [str(each) for result in results for each in result["violations"]]  # type: ignore[attr-defined]  # a list of texts
-    for each in violations:
-        _say(each)
-    kills = sum(int(str(result["kills"])) for result in results)
-    print(f"kill: {kills} kills, {len(violations)} violations")  # noqa: T201 - the result
-    return 1 if violations else 0
+    if given.part:
+        return _here(given)
+    begun = time.monotonic()
+    lines = _tell_all(parts_of(given.shapes, given.stories), given)
+    return _sum_up(lines, time.monotonic() - begun)
 
 
 if __name__ == "__main__":

@@ -1,133 +1,128 @@
-"""Kills at every boundary: n = 1, 2, 3 … before each effect, and after each change, until a run has no such effect."""
+"""Kills at every boundary of a run: before and after each of its effects.
+
+A run that nobody kills is watched first. It tells every moment at which it could be killed, and what every file of its world was then.
+A moment is left out where it is the one before it once more: in between there was nothing but a read, and no byte of any file has
+changed, so a kill there leaves the same world behind. A login at a provider that notes them is no such read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from pathlib import Path
 
-from rotator.model import Credential
-from rotator.rotate import Command, Kind, RunResult, Undo
+from rotator.errors import Exit
+from rotator.rotate import Kind
 from rotator.testing.kill.oracle import Oracle
-from rotator.testing.kill.worker import Kill, When, killed
+from rotator.testing.kill.stories import STORIES
+from rotator.testing.kill.telling import Story, Telling
+from rotator.testing.kill.worker import Kill, Point
 from rotator.testing.stands import Stand, World
 
-LATER = 1.6
-"""Seconds by which a later run lives ahead: more than grace or soak."""
-RUNS_TO_REST = 5
+TRACES = ("login", "confirm dead")
+"""Reads that a provider may note."""
+TRIES = 2
+"""So often a kill is tried whose effect did not come: on a busy machine a run may go another way."""
+
+NUMBERS = count(1)
+"""Of the worlds of this process."""
 
 
-@dataclass(frozen=True)
-class Story:
-    """What comes before the run that is killed, and what that run is asked."""
+@dataclass
+class Told:
+    """What came of one story."""
 
-    before: tuple[str, ...] = ()
-    """`rotate`, `later`, `go on`, `die at …`."""
-    command: Command | None = None
-    forced: bool = False
-    shapes: Callable[[Stand], bool] = field(default=lambda _stand: True)
-
-
-def _in_place(stand: Stand) -> bool:
-    return stand.grace == "0s"
+    moments: int = 0
+    """At which the run could be killed."""
+    kills: int = 0
+    violations: list[str] = field(default_factory=list)
 
 
-def _soaks(stand: Stand) -> bool:
-    return stand.soak != "0s"
+def census(world: World, story: Story) -> tuple[list[Point], Oracle]:
+    """The story with nobody killed: every moment of its run."""
+    telling, note = Telling(world, story), world.folder.parent / f"{world.folder.name}.census"
+    telling.prepare()
+    oracle = Oracle(world, by_hand=telling.by_hand)
+    oracle.about = "no kill"
+    result = telling.the_run(census=(world.folder, note))
+    if result.exit is not Exit.DONE and not story.overtaken:
+        oracle.violate("I6", f"a run that nobody kills says {result.why}: {result.message}")
+    _judge(telling, oracle)
+    return [Point(**json.loads(line)) for line in note.read_text().splitlines()], oracle
 
 
-def _mints(stand: Stand) -> bool:
-    return stand.shape in ("aws_iam_key", "http_token")
+def different(points: list[Point], *, traces: bool) -> Iterator[Point]:
+    """Less those that are the one before once more."""
+    before: Point | None = None
+    for each in points:
+        quiet = each.when == "before" or (each.kind == Kind.READ.value and not (traces and each.name in TRACES))
+        if before is None or not quiet or each.files != before.files:
+            yield each
+        before = each
 
 
-STORIES: dict[str, Story] = {
-    "rotation": Story(forced=True),
-    "end of grace": Story(("rotate", "later"), shapes=lambda stand: not _in_place(stand)),
-    "end of soak": Story(("rotate", "later", "go on", "later"), shapes=_soaks),
-    "undo in grace": Story(("rotate",), Undo(), shapes=lambda stand: not _in_place(stand)),
-    "undo in soak": Story(("rotate", "later", "go on"), Undo(), shapes=_soaks),
-    "abort": Story(("die at write record PROMOTE",), Undo()),
-    "recovery": Story(("die at write record ISSUE",), shapes=_mints),
-}
-
-
-class Telling:
-    """One world whose story is told up to the kill, and then to its end."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.ahead = world, 0.0
-        self.known: list[Credential] = [world.first]
-        self.note = world.folder.parent / "note"
-
-    def run(self, kill: Kill | None = None, *, forced: bool = False, command: Command | None = None) -> RunResult:
-        """One run, so far ahead."""
-        result = self.world.run(partial(killed, kill=kill, ahead=self.ahead), forced=forced, command=command)
-        record = self.world.record()
-        self.known += [each.credential for each in (record.current, record.pending, record.previous) if each and each.credential]
-        self.known = [each for each in self.known if each.secret is not None]
-        return result
-
-    def prepare(self, story: Story) -> None:
-        """What comes before the killed run."""
-        self.world.adopt()
-        for each in story.before:
-            match each.partition(" at "):
-                case ("rotate", _, _):
-                    self.run(forced=True)
-                case ("later", _, _):
-                    self.ahead += LATER
-                case ("go on", _, _):
-                    self.run()
-                case ("die", _, effect):
-                    died = self.run(Kill(1, "before", effect), forced=True)
-                    assert died.why == "died", died
-
-    def rest(self) -> None:
-        """Time passes, and runs go on."""
-        for _ in range(RUNS_TO_REST):
-            self.ahead += LATER
-            if self.run().why == "at rest":
-                return
-
-
-def one_kill(world: World, story: Story, number: int, when: When) -> tuple[str, Oracle]:
-    """One history; the effect at which it was killed, empty: it has no such effect.
-
-    It is told to its end where the kill was at a change; before a read all is as it was before the next change.
-    """
-    telling = Telling(world)
-    telling.prepare(story)
-    oracle = Oracle(world)
-    telling.note.unlink(missing_ok=True)
-    result = telling.run(Kill(number, when, note=str(telling.note)), forced=story.forced, command=story.command)
-    kind, _, effect = telling.note.read_text().partition(" ") if telling.note.exists() else ("", "", "")
-    oracle.about = f"{when} {effect} ({number})"
+def one_kill(world: World, story: Story, point: Point) -> tuple[str, Oracle]:
+    """One history, told to its end; the effect at which it was killed, empty: the run did not come to it."""
+    telling, note = Telling(world, story), world.folder.parent / f"{world.folder.name}.note"
+    telling.prepare()
+    oracle = Oracle(world, by_hand=telling.by_hand)
+    result = telling.the_run(kill=Kill(point.number, point.when, note=str(note)))
+    effect = note.read_text() if note.exists() else ""
+    oracle.about = f"{point.when} {effect or point.name} ({point.number})"
     if effect and result.why != "died":
         oracle.violate("I13", f"it was killed, and says {result.why}")
-    oracle.after_kill()
-    clean = [telling.run() for _ in range(2)][-1]
-    oracle.settled(clean.exit, clean.why)
-    if kind != Kind.READ.value:
-        telling.rest()
-        oracle.at_rest(telling.known)
-    oracle.audited()
+    _judge(telling, oracle)
     return effect, oracle
 
 
-def every_kill(stand: Stand, folder: Path, *, most: int | None = None) -> Iterator[tuple[str, str, list[str]]]:
-    """Every story of this shape with a kill at every boundary: the story, where it was killed, and what was found."""
-    numbers = count(1)
-    for name, story in STORIES.items():
-        if not story.shapes(stand):
-            continue
-        for when in ("before", "after"):
-            for number in count(1):
-                unique = next(numbers)
-                world = World(stand, folder / str(unique), f"b{unique}")
-                effect, oracle = one_kill(world, story, number, "before" if when == "before" else "after")
-                if not effect or (most is not None and number > most):
-                    yield name, "", oracle.violations
-                    break
-                yield name, f"{when} {effect}", [f"{name}: {each}" for each in oracle.violations]
+def _judge(telling: Telling, oracle: Oracle) -> None:
+    oracle.after_kill()
+    telling.heal(oracle)
+    telling.rest(oracle)
+    oracle.audited()
+
+
+class Worlds:
+    """Makes worlds, each with a principal of its own, and removes their files."""
+
+    def __init__(self, stand: Stand, folder: Path) -> None:
+        self.stand, self.folder = stand, folder
+
+    def one_kill(self, story: Story, point: Point) -> tuple[str, Oracle]:
+        """One history in a new world."""
+        world = self.make()
+        try:
+            return one_kill(world, story, point)
+        finally:
+            shutil.rmtree(world.folder)
+
+    def make(self) -> World:
+        """A new one."""
+        number = next(NUMBERS)
+        return World(self.stand, self.folder / str(number), f"b{number}")
+
+
+def every_kill(stand: Stand, folder: Path, story: Story, *, most: int | None = None, all_moments: bool = False) -> Told:
+    """The story with a kill at each of its moments; `most`: at so many of them, spread evenly."""
+    worlds = Worlds(stand, folder)
+    points, oracle = census(worlds.make(), story)
+    told = Told(len(points), violations=oracle.violations)
+    chosen = points if all_moments else list(different(points, traces=stand.mints))
+    for point in chosen[:: max(1, len(chosen) // most)][:most] if most else chosen:
+        for left in reversed(range(TRIES)):
+            effect, oracle = worlds.one_kill(story, point)
+            told.violations += oracle.violations
+            if effect == point.name:
+                break
+            if not left and not effect:
+                told.violations.append(f"{oracle.about}: the run did not come to it")
+        told.kills += bool(effect)
+    return told
+
+
+def stories_of(stand: type[Stand]) -> list[str]:
+    """Those that this shape can tell."""
+    return [name for name, story in STORIES.items() if story.shapes(stand)]  # type: ignore[arg-type]  # they ask for class variables

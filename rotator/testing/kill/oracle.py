@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 
 from rotator.errors import Exit
@@ -11,18 +12,22 @@ from rotator.ledgers.heads import heads_of
 from rotator.ledgers.reading import open_readonly
 from rotator.model import Credential
 from rotator.record import Record
+from rotator.rotate import RunResult
 from rotator.state import StateDir
 from rotator.testing.stands import World
 
-RESTING = ("at rest", "grace", "soak", "not_before")
+RESTING = ("at rest", "grace", "soak", "hold", "not_before")
 """How a run may end when there is nothing to do now."""
 
 
 class Oracle:
-    """Judges one world. `about` says what was done to it."""
+    """Judges one world. `about` says what was done to it.
 
-    def __init__(self, world: World) -> None:
-        self.world, self.about = world, ""
+    `by_hand`: what a human put in the place of ours, past us. That ours is dead, or not shown, where this is, is his doing.
+    """
+
+    def __init__(self, world: World, *, by_hand: Sequence[Credential] = ()) -> None:
+        self.world, self.about, self.by_hand = world, "", by_hand
         self.spec, self.config = world.spec, world.loaded().config
         self.minted = world.stand.minted(world.one) or 0
         self.violations: list[str] = []
@@ -34,28 +39,36 @@ class Oracle:
     # ---- right after a kill
 
     def after_kill(self) -> None:
-        """I1, I2: what consumers hold logs in, and nothing old is dead before its time. And no lock outlives its process."""
+        """I1, I2: what consumers hold logs in, and nothing old is dead before its time. And no lock outlives its process.
+
+        Before there is a current credential consumers hold the first one, or what `adopt --new` makes in its place.
+        """
         record = self.world.record()
-        assert record.current is not None
-        ours = [record.current.credential]
-        if self.spec.in_place and record.pending and record.pending.credential:
+        ours = [record.current.credential if record.current else self.world.first]
+        if (self.spec.in_place or not record.current) and record.pending and record.pending.credential:
             ours.append(record.pending.credential)
-        if not any(self.world.stand.works(each) for each in ours):
+        if not any(self._lives(each) for each in ours):
             self.violate("I1", "current does not log in")
         if not self.spec.in_place:
             self._places_work()
             self._old_one_lives(record)
         self._no_lock()
 
+    def _lives(self, credential: Credential) -> bool:
+        """Whether it logs in, or a human saw to it that it does not."""
+        return self.world.stand.works(credential) or any(
+            each.same(credential) or (each.name == credential.name and self.world.stand.works(each)) for each in self.by_hand
+        )
+
     def _places_work(self) -> None:
         for place, shown in self.world.shown().items():
-            if shown is not None and not self.world.stand.works(shown):
+            if shown is not None and not self._lives(shown):
                 self.violate("I1", f"{place} shows a credential that does not log in")
 
     def _old_one_lives(self, record: Record) -> None:
         old = record.previous
         begun = old and (old.disable_intent or old.disabled_at or old.revoke_intent or old.revoked)
-        if old and old.credential.secret and not begun and not self.world.stand.works(old.credential):
+        if old and old.credential.secret and not begun and not self._lives(old.credential):
             self.violate("I2", "the old one is dead, and nothing was written down against it")
 
     def _no_lock(self) -> None:
@@ -67,38 +80,46 @@ class Oracle:
 
     # ---- after clean runs
 
-    def settled(self, code: Exit, why: str) -> None:
+    def settled(self, clean: RunResult) -> None:
         """I6: two clean runs must bring it to rest or to a wait."""
+        self.must_rest(clean.exit, clean.why, clean.message)
+
+    def must_rest(self, code: Exit, why: str, message: str = "") -> None:
+        """The same, of what a command line said."""
         if code is not Exit.DONE or why not in RESTING:
-            self.violate("I6", f"after two clean runs it says {code.name}, {why}")
+            self.violate("I6", f"after two clean runs it says {code.name}, {why}: {message}")
         record = self.world.record()
         if record.pending or record.current is None:
             self.violate("I6", "after two clean runs something is pending")
-        self._lives_as_known(record)
+        if record.current:
+            self._lives_as_known(record, record.current.credential)
+        if not self.spec.in_place:
+            self._old_one_lives(record)
 
-    def _lives_as_known(self, record: Record) -> None:
-        """I3, I4, and the places show current."""
-        stand, current, old = self.world.stand, record.current, record.previous
-        assert current is not None
-        allowed = {stand.mark(current.credential)} | ({stand.mark(old.credential)} if old and not old.revoked else set())
+    def _lives_as_known(self, record: Record, current: Credential) -> None:
+        """I3, I4, and the places show current. What a human accepted as none of ours may live."""
+        stand, old = self.world.stand, record.previous
+        allowed = record.base | {stand.mark(current)} | ({stand.mark(old.credential)} if old and not old.revoked else set())
         living = stand.living(self.world.one)
         if living - allowed:
             self.violate("I4", f"{len(living - allowed)} live that are neither current nor the old one in grace")
-        if not stand.works(current.credential):
+        if not stand.works(current):
             self.violate("I1", "current does not log in at rest")
         for place, shown in self.world.shown().items():
-            if not current.credential.same(shown):
+            if not current.same(shown):
                 self.violate("I6", f"{place} does not show current at rest")
 
-    def at_rest(self, known: list[Credential]) -> None:
+    def at_rest(self, known: Sequence[Credential]) -> None:
         """I3: nothing is left but current; what it replaced is dead."""
         record = self.world.record()
-        if record.previous or record.pending:
-            self.violate("I6", "it does not come to rest")
-        self._lives_as_known(record)
+        if record.previous or record.pending or record.current is None:
+            return self.violate("I6", "it does not come to rest")
+        current = record.current.credential
+        self._lives_as_known(record, current)
         for each in known:
-            if record.current and not record.current.credential.same(each) and self.world.stand.works(each):
+            if not current.same(each) and each.name not in record.base and self.world.stand.works(each):
                 self.violate("I3", "an old one still logs in at rest")
+        return None
 
     def audited(self) -> None:
         """I9: the chain verifies. I5: no more was minted than the ledger announced."""

@@ -12,10 +12,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
+
+from rotator.testing.servers.base import BARE, Server
 
 _CONFIG = """
 from jupyterhub.proxy import Proxy
@@ -37,12 +38,14 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.services = {services}
 c.JupyterHub.load_roles = {roles}
 """
+PATIENCE = 90.0
+"""Seconds for its start: it imports much, and others may be using this machine."""
 SCOPES = ("admin:users", "tokens", "read:users", "list:users")
 """What the admin service may do."""
 
 
-class HubServer:
-    """JupyterHub on a free port of 127.0.0.1, in a folder of its own. A context manager; nothing outlives it.
+class HubServer(Server):
+    """JupyterHub on a free port of 127.0.0.1, in a folder of its own.
 
     `services`: further service name -> scopes; their tokens are in `tokens`, the admin's under `admin`.
     """
@@ -52,7 +55,6 @@ class HubServer:
         self.tokens = {name: secrets.token_hex(24) for name in self._scopes}
         self.folder = Path()
         self._port, self._front = 0, 0
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -64,18 +66,8 @@ class HubServer:
         """All that the hub wrote so far."""
         return (self.folder / "log").read_text()
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        self.stop()
-
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         self.folder = Path(tempfile.mkdtemp(prefix="hub-"))
         self._port, self._front = _free_ports(2)
         config = self.folder / "config.py"
@@ -96,13 +88,13 @@ class HubServer:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)},
+                env={**BARE, "HOME": str(self.folder)},
             )
         self._wait()
 
     def _wait(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 self.call("GET", "/users")
@@ -144,14 +136,7 @@ class HubServer:
 
     def stop(self) -> None:
         """End the hub and remove its folder. May be called twice."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        super().stop()
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = Path()

@@ -11,16 +11,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from rotator.testing.servers.base import BARE, Server
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-class MotoServer:
-    """IAM and STS on a free port of 127.0.0.1, every call authenticated and authorised. A context manager; nothing outlives it.
+class MotoServer(Server):
+    """IAM and STS on a free port of 127.0.0.1, every call authenticated and authorised.
 
     `access_log`: a file that gets one JSON line per call: action, key id, status; never a body. `simulates`: answer
     SimulatePrincipalPolicy (False: as moto does, with HTTP 500).
@@ -28,7 +29,6 @@ class MotoServer:
 
     def __init__(self, access_log: Path | None = None, *, simulates: bool = True) -> None:
         self._access_log, self._simulates = access_log, simulates
-        self._process: subprocess.Popen[str] | None = None
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in stop()
         self._session: Any = None
         """Kept, for it holds the service models: a client then costs 2 ms, not 90."""
@@ -37,25 +37,15 @@ class MotoServer:
         self.root: Any = None
         """A boto3 IAM client that may do everything."""
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        self.stop()
-
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it, and turn on authentication."""
         options = json.dumps({"access_log": str(self._access_log) if self._access_log else None, "simulates": self._simulates})
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", "from rotator.testing.servers._moto_child import main; main()", options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            env=BARE,
             text=True,
         )
         assert self._process.stdout is not None
@@ -115,17 +105,6 @@ class MotoServer:
         return {each["AccessKeyId"]: each["Status"] for each in listed}
 
     def stop(self) -> None:
-        """End the server. May be called twice."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+        """End it. May be called twice."""
+        super().stop()
         self._errors.close()

@@ -292,6 +292,13 @@ class PostgresServer:
             statement += sql.SQL(" PASSWORD {}").format(sql.Literal(self.verifier(name, password)))
         self.query(statement.as_string(self._admin or None))
 
+    def set_password(self, name: str, password: Secret) -> None:
+        """As a human would do it, past us: the role logs in by this password."""
+        from psycopg import sql
+
+        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(self.verifier(name, password)))
+        self.query(statement.as_string(self._admin))
+
     def logs_in(self, name: str, password: Secret, dbname: str = "postgres") -> bool:
         """Whether this login works, asked without any of our own code. Raises where the server does not answer."""
         import psycopg

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 from rotator.model import Credential, Secret
 
@@ -14,17 +15,34 @@ ADMIN_FILE = "var/admin"
 """Holds the admin's secret; relative to `rotator.yaml`."""
 
 
-class Stand(AbstractContextManager["Stand"], ABC):
-    """One shape at one server. Each principal (`one`) is a user, or two, of its own: stories never meet."""
+class Stand(ABC):
+    """One shape at one server, its `server`: a context manager.
+
+    Each principal (`one`) is a user, or two, of its own: stories never meet.
+    """
 
     shape: ClassVar[str]
     grace: ClassVar[str] = "1s"
     soak: ClassVar[str] = "0s"
     fields: ClassVar[tuple[str, str]]
+    mints: ClassVar[bool] = False
+    """The provider picks the secret. Such a provider also notes when a credential was used last: a login leaves a trace."""
+    labels: ClassVar[bool] = False
+    """What it mints carries our label."""
     drop_in: Path | None = None
     """The drop-in directory of the plugin, where it is none of the installed ones."""
     mutating: ClassVar[str] = ""
     """What counts as a call that changes something, in words."""
+
+    server: Any
+    """What is started and stopped."""
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.server.__exit__(kind, error, trace)
 
     @property
     @abstractmethod
@@ -48,6 +66,18 @@ class Stand(AbstractContextManager["Stand"], ABC):
     def begin(self, one: str) -> Credential:
         """Make the principal, with the credential that a human made before we came."""
 
+    def second(self, one: str) -> Credential:
+        """A human makes a second credential of this principal, past us. Not in place."""
+        raise NotImplementedError
+
+    def orphan(self, one: str) -> None:
+        """One with our label appears that no record knows, as a late mint would."""
+        raise NotImplementedError
+
+    def restore(self, credential: Credential) -> None:
+        """A human makes this dead one work again, past us. Where the provider picks the secret nobody can."""
+        raise NotImplementedError
+
     @abstractmethod
     def works(self, credential: Credential) -> bool:
         """Whether it logs in now: one login by another way than our plugin's. Raises where the server does not answer."""
@@ -67,3 +97,8 @@ class Stand(AbstractContextManager["Stand"], ABC):
     @abstractmethod
     def changes(self, sent: bytes) -> list[str]:
         """The calls in these bytes of one connection, client to server, that change something at the target."""
+
+
+def a_credential(name: str) -> Credential:
+    """One of a human's making."""
+    return Credential(name=name, secret=Secret(f"human-{secrets.token_hex(20)}"))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 import struct
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 from rotator.model import Credential, Secret
 from rotator.testing.servers.postgres import PostgresServer
-from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml
+from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml, a_credential
 
 READS = re.compile(r"(?:SELECT (?!.*pg_(?:terminate|cancel)_backend)|SET \w+ = |BEGIN\b|ROLLBACK\b|COMMIT\b|SHOW\b)", re.DOTALL)
 """Statements that change nothing that outlives their session. Ending other sessions is a change."""
@@ -23,15 +20,10 @@ class PostgresStand(Stand):
     fields = ("username", "password")
     mutating = "every statement but SELECT (without pg_terminate_backend), SET of the session, BEGIN, COMMIT, ROLLBACK, SHOW"
 
+    server: PostgresServer
+
     def __init__(self) -> None:
         self.server = PostgresServer()
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.server.__exit__(kind, error, trace)
 
     @property
     def port(self) -> int:
@@ -44,6 +36,10 @@ class PostgresStand(Stand):
     def connection(self, port: int) -> Yaml:
         admin = {"username": self.server.superuser, "password": {"file": ADMIN_FILE}}
         return {"type": "postgres", "host": "127.0.0.1", "port": port, "admin": admin, "tls": "off"}
+
+    def restore(self, credential: Credential) -> None:
+        assert credential.secret is not None
+        self.server.set_password(credential.name, credential.secret)
 
     def works(self, credential: Credential) -> bool:
         assert credential.secret is not None
@@ -71,7 +67,7 @@ class InPlace(PostgresStand):
         return {"type": "postgres", "dbname": "postgres", "username": one}
 
     def begin(self, one: str) -> Credential:
-        first = Credential(name=one, secret=Secret(f"first-{secrets.token_hex(20)}"))
+        first = a_credential(one)
         self.server.create_user(one, first.secret)
         return first
 
@@ -89,10 +85,15 @@ class Alternating(PostgresStand):
 
     def begin(self, one: str) -> Credential:
         used, idle = self.users(one)
-        first = Credential(name=used, secret=Secret(f"first-{secrets.token_hex(20)}"))
+        first = a_credential(used)
         self.server.create_user(used, first.secret)
         self.server.create_user(idle, None, "NOLOGIN")
         return first
+
+    def second(self, one: str) -> Credential:
+        second = a_credential(self.users(one)[1])
+        self.restore(second)
+        return second
 
 
 def statements(sent: bytes) -> Iterator[str]:

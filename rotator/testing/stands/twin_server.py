@@ -1,6 +1,7 @@
 """A server process around in-memory twins: an overlapping target that outlives the runs. It ends when its stdin is closed.
 
-`POST /USER/METHOD` with JSON; each user is a system of its own. Beside the contract's methods: `begin` and `living`, for oracles.
+`POST /USER/METHOD` with JSON; each user is a system of its own. Beside the contract's methods: `begin` and `add` for
+humans, `living` for oracles.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ class Systems:
             if method == "begin":
                 self.systems[user] = TwinSystem(time.time, {user: TwinUser([given["secret"]])})
                 return None
+            if method == "living" and user not in self.systems:
+                return []
             system = self.systems[user]
+            if method == "add":
+                system.users[user].secrets.append(given["secret"])
+                return None
             if method == "living":
                 return sorted(system.living())
             return self._call(system, user, method, given)

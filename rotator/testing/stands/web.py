@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs
 
 from rotator.model import Credential, Secret
+from rotator.seam import Seam
 from rotator.testing.servers.jupyterhub import HubServer
 from rotator.testing.servers.moto import REGION, MotoServer
 from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml
@@ -43,13 +44,19 @@ def calls(sent: bytes) -> list[Call]:
     return found
 
 
+LATEST = 5.0
+"""Seconds by which a server's log may be late."""
+
+
 class IamKey(Stand):
     """An IAM user's access key."""
 
     shape = "aws_iam_key"
     soak = "1s"
+    mints = True
     fields = ("access_key_id", "secret_access_key")
     mutating = "every Action but Get*, List*, Simulate*"
+    server: MotoServer
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="moto-")
@@ -57,12 +64,8 @@ class IamKey(Stand):
         self.server = MotoServer(self.log)
         self._read, self._minted = 0, 0
 
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.server.__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)
         self._folder.cleanup()
 
     @property
@@ -87,6 +90,9 @@ class IamKey(Stand):
 
     def begin(self, one: str) -> Credential:
         self.server.create_user(one)
+        return self.second(one)
+
+    def second(self, one: str) -> Credential:
         id, secret = self.server.create_key(one)
         return Credential(name=id, secret=Secret(secret))
 
@@ -124,18 +130,13 @@ class HttpToken(Stand):
     """A token of a JupyterHub user."""
 
     shape = "http_token"
+    mints = labels = True
     fields = ("id", "secret")
     mutating = "every method but GET and HEAD"
+    server: HubServer
 
     def __init__(self) -> None:
         self.server = HubServer()
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.server.__exit__(kind, error, trace)
 
     @property
     def port(self) -> int:
@@ -160,7 +161,21 @@ class HttpToken(Stand):
 
     def begin(self, one: str) -> Credential:
         self.server.create_user(one)
-        id, secret = self.server.create_token(one)
+        return self.second(one)
+
+    def second(self, one: str) -> Credential:
+        return self._made(one, "made by hand")
+
+    def orphan(self, one: str) -> None:
+        self._made(one, Seam().new_id())
+
+    def _made(self, one: str, note: str) -> Credential:
+        """A token that the server's log already tells of, so that nobody takes it for one of ours."""
+        before = self.minted(one)
+        id, secret = self.server.create_token(one, note)
+        end = time.monotonic() + LATEST
+        while self.minted(one) == before and time.monotonic() < end:
+            time.sleep(0.002)
         return Credential(name=id, secret=Secret(secret))
 
     def works(self, credential: Credential) -> bool:

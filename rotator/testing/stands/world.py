@@ -26,7 +26,7 @@ from rotator.rotate import Adopt, RunResult
 from rotator.runner import Runner, preload, result_of
 from rotator.spec import RotationSpec
 from rotator.stores.file import FileStore, prepare
-from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml
+from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml, a_credential
 from rotator.worker import Job, ports, work
 
 NAME = "it"
@@ -148,16 +148,29 @@ class World:
         loaded = self.loaded()
         return replace(make_job(loaded, loaded.specs[0], **({"named": True} | order)), log_level="error")
 
-    def run(self, worker: Callable[..., RunResult] = work, **order: Any) -> RunResult:
-        """One run in a process of its own, without the command line's start."""
-        runs, job = runner(), self.job(**order)
-        runs.worker = worker
-        return result_of(job, runs.start(job))
+    def run(self, worker: Callable[..., RunResult] = work, values: dict[str, str] | None = None, **order: Any) -> RunResult:
+        """One run in a process of its own, without the command line's start. `values`: the fields that are adopted."""
+        return perform(self.job(**order), values, worker)
 
     def adopt(self) -> None:
         """Take over what the human made."""
-        assert self.first.secret is not None
-        adopt(self.job(command=Adopt()), dict(zip(self.stand.fields, (self.first.name, self.first.secret.reveal()), strict=True)))
+        adopt(self.job(command=Adopt()), self.values())
+
+    def values(self) -> dict[str, str]:
+        """The fields of what the human made."""
+        return self.fields_of(self.first)
+
+    def fields_of(self, credential: Credential) -> dict[str, str]:
+        """Its fields in clear."""
+        assert credential.secret is not None
+        return dict(zip(self.stand.fields, (credential.name, credential.secret.reveal()), strict=True))
+
+    def overwrite(self) -> Credential:
+        """A human puts what is none of ours where consumers of the destination read; gives it back."""
+        foreign = a_credential("somebody")
+        lines = [f"{key}={value}\n" for key, value in zip(ENV_KEYS, self.fields_of(foreign).values(), strict=True)]
+        write_private(self.env_file, "".join(lines))
+        return foreign
 
     # ---- the truth
 
@@ -191,22 +204,32 @@ class World:
 
 @cache
 def runner() -> Runner:
-    """Starts runs as the command line does, each in a process of its own from one preloaded forkserver."""
+    """Starts runs as the command line does, each in a process of its own from one preloaded forkserver.
+
+    What costs time and shows nothing is loaded before as well: our plugins, the models of AWS's services, and what our main imports.
+    """
     libraries = preload(["postgres", "aws_iam_key", "http_token"])
     tests = [each for each in ("pytest",) if each in sys.modules]  # a child imports our main module again
-    return Runner(runs=1, per_connection=1, libraries=[*libraries, *tests, "rotator.testing.kill.worker"])
+    return Runner(runs=1, per_connection=1, libraries=[*libraries[:-1], *tests, "rotator.testing.stands.warm", libraries[-1]])
+
+
+def perform(job: Job, values: dict[str, str] | None = None, worker: Callable[..., RunResult] = work) -> RunResult:
+    """One run. `values` go to it by a pipe, as the command line sends them."""
+    runs = runner()
+    runs.worker = worker
+    if values is None:
+        return result_of(job, runs.start(job))
+    reader, writer = runs.context.Pipe(duplex=False)
+    with writer:
+        future = runs.start(job, reader)
+        reader.close()
+        writer.send(values)
+    return result_of(job, future)
 
 
 def adopt(job: Job, values: dict[str, str]) -> None:
-    """Perform this adoption of these fields: they go to the run by a pipe, as the command line sends them."""
-    runs = runner()
-    reader, writer = runs.context.Pipe(duplex=False)
-    runs.worker = work
-    future = runs.start(job, reader)
-    reader.close()
-    writer.send(values)
-    writer.close()
-    result = result_of(job, future)
+    """Perform this adoption of these fields."""
+    result = perform(job, values)
     assert result.exit is Exit.DONE, result
 
 

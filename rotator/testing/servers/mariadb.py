@@ -1,0 +1,261 @@
+"""A throwaway MariaDB: Debian's, on a free port of 127.0.0.1 and a socket, gone with its data when the `with` ends.
+
+Started by root it runs as `mysql` or `nobody`; no operating system user is made. Passwords are hashed here, so that its general log,
+which is on, never sees one from us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rotator.model import Secret
+from rotator.testing.servers.base import BARE, Server
+
+ROOT = "root"
+
+
+def binary() -> Path | None:
+    """The server's program."""
+    found = shutil.which("mariadbd", path="/usr/sbin:/usr/libexec:/usr/bin")
+    return Path(found) if found else None
+
+
+def native(password: Secret) -> str:
+    """What `mysql_native_password` stores: SHA-1 of SHA-1."""
+    return "*" + hashlib.sha1(hashlib.sha1(password.reveal().encode()).digest()).hexdigest().upper()
+
+
+class MariaDbServer(Server):
+    """A context manager. `settings` are server settings (`{"max_connections": "10"}`).
+
+    `tls`: a certificate for `localhost` and 127.0.0.1, by a CA of its own in `ca_file`; plain connections still work.
+    """
+
+    def __init__(self, *, tls: bool = False, settings: Mapping[str, str] | None = None) -> None:
+        self._tls, self._settings = tls, dict(settings or {})
+        self._base: Path | None = None
+        self._root: Any = None
+        self.host, self.port = "127.0.0.1", 0
+
+    # ---- life
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        super().__exit__(kind, error, trace)
+        self._remove()
+
+    @property
+    def base(self) -> Path:
+        """The folder of this server: data, socket, logs; removed at the end."""
+        assert self._base is not None
+        return self._base
+
+    @property
+    def socket(self) -> str:
+        """Connects without TCP."""
+        return str(self.base / "socket")
+
+    @property
+    def log_file(self) -> Path:
+        """Every statement, as the server logs it."""
+        return self.base / "general.log"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the CA, where `tls` was asked for."""
+        return self.base / "ca.pem"
+
+    def start(self) -> None:
+        """Start it on its port and wait until it answers; also after `stop`."""
+        try:
+            if self._base is None:
+                self._make()
+            self._run()
+        except BaseException:
+            self._remove()
+            raise
+
+    def _make(self) -> None:
+        program = binary()
+        if program is None:
+            raise RuntimeError("no MariaDB; install the package mariadb-server")
+        self._base = Path(tempfile.mkdtemp(prefix="rotator-maria-", dir="/tmp"))  # a socket path has at most 107 bytes
+        self.base.chmod(0o755)
+        if os.geteuid() == 0:
+            os.chown(self.base, *_ids())
+        if self._tls:
+            self._certificates()
+        arguments = ["--no-defaults", f"--datadir={self.base / 'data'}", "--auth-root-authentication-method=normal", "--skip-test-db"]
+        done = subprocess.run(["/usr/bin/mariadb-install-db", *arguments], capture_output=True, check=False, **self._child())
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db ended with {done.returncode}: {done.stdout.decode(errors='replace')[-500:]}")
+
+    def _certificates(self) -> None:
+        from rotator.testing.servers.tls import write_certificates
+
+        key, certificate = self.base / "server.key", self.base / "server.pem"
+        write_certificates(self.ca_file, certificate, key)
+        if os.geteuid() == 0:
+            os.chown(key, *_ids())
+        self._settings |= {"ssl-cert": str(certificate), "ssl-key": str(key)}
+
+    def _child(self) -> dict[str, Any]:
+        """How a program of the server is started: without root, without our environment."""
+        common: dict[str, Any] = {"cwd": self.base, "env": {**BARE, "HOME": str(self.base)}, "stdin": subprocess.DEVNULL}
+        if os.geteuid() == 0:
+            uid, gid = _ids()
+            common.update(user=uid, group=gid, extra_groups=[])
+        return common
+
+    def _run(self) -> None:
+        self.port = self.port or _free_port()
+        settings = {
+            "datadir": str(self.base / "data"), "port": str(self.port), "bind-address": "127.0.0.1", "socket": self.socket,
+            "pid-file": str(self.base / "pid"), "general-log": "1", "general-log-file": str(self.log_file), "skip-name-resolve": "1",
+            "plugin-load-add": "auth_ed25519", "innodb-flush-log-at-trx-commit": "0", "innodb-buffer-pool-size": "8M",
+            "innodb-log-file-size": "4M", "performance-schema": "0", **self._settings,
+        }  # fmt: skip
+        with (self.base / "server.log").open("ab") as log:
+            command = [str(binary()), "--no-defaults", *(f"--{name}={value}" for name, value in settings.items())]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._child())
+        self._wait()
+
+    def _wait(self) -> None:
+        import pymysql
+
+        assert self._process is not None
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self._root = pymysql.connect(unix_socket=self.socket, user=ROOT, autocommit=True)
+            except pymysql.Error:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"MariaDB did not start: {(self.base / 'server.log').read_text()[-500:]}") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Shut it down, and wait. May be called twice; `start` brings it back with its data."""
+        root, self._root = self._root, None
+        if root is not None:
+            with suppress(Exception):
+                root.close()
+        super().stop()
+
+    def _remove(self) -> None:
+        try:
+            self.stop()
+        finally:
+            if self._base is not None:
+                shutil.rmtree(self._base, ignore_errors=True)
+                self._base = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It stands still: connections open, and nothing ever answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    # ---- use
+
+    def connect(self, user: str, password: Secret, **more: Any) -> Any:
+        """A PyMySQL connection over TCP, without TLS unless told so; autocommit."""
+        import pymysql
+
+        where = {"host": self.host, "port": self.port, "ssl_disabled": "ssl_ca" not in more, "connect_timeout": 10, "read_timeout": 10}
+        return pymysql.connect(user=user, password=password.reveal().encode(), autocommit=True, **{**where, **more})
+
+    def query(self, statement: str, parameters: tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
+        """Run it as root; the rows, or an empty list."""
+        with self._root.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+
+    def create_user(self, name: str, password: Secret | None, host: str = "%") -> None:
+        """An account; without a password nobody gets in."""
+        self.query(f"CREATE USER {quoted(name, host)} IDENTIFIED VIA {self._way(password)}")
+
+    def set_password(self, name: str, password: Secret, host: str = "%") -> None:
+        """As a human would do it, past us: the account has this password and no other."""
+        self.query(f"ALTER USER {quoted(name, host)} IDENTIFIED VIA {self._way(password)}")
+
+    def add_password(self, name: str, password: Secret, host: str = "%") -> None:
+        """As a human would do it, past us: this password too."""
+        shown = self.query(f"SHOW CREATE USER {quoted(name, host)}")[0][0]
+        ways = shown.partition(" IDENTIFIED ")[2].removeprefix("VIA ").replace("BY PASSWORD ", "mysql_native_password USING ")
+        self.query(f"ALTER USER {quoted(name, host)} IDENTIFIED VIA {self._way(password)} OR {ways.partition(' REQUIRE ')[0]}")
+
+    def create_admin(self, name: str, password: Secret) -> None:
+        """An account with the least rights to rotate others."""
+        self.create_user(name, password)
+        self.query(f"GRANT CREATE USER ON *.* TO {quoted(name)}")
+        self.query(f"GRANT SELECT ON mysql.global_priv TO {quoted(name)}")
+
+    def passwords(self, name: str, host: str = "%") -> list[str]:
+        """The hashes that let somebody in, as the server has them."""
+        found = self.query("SELECT Priv FROM mysql.global_priv WHERE User = %s AND Host = %s", (name, host))
+        priv = json.loads(found[0][0]) if found else {}
+        ways = [(each or priv).get("authentication_string", "") for each in priv.get("auth_or", [{}] if priv else [])]
+        return [each for each in ways if re.fullmatch(r"\*[0-9A-F]{40}|.{43}|", each)]
+
+    @staticmethod
+    def _way(password: Secret | None) -> str:
+        return f"mysql_native_password USING '{native(password) if password else 'invalid'}'"
+
+    def logs_in(self, name: str, password: Secret, **more: Any) -> bool:
+        """Whether this login works, asked without any of our own code. Raises where the server does not answer."""
+        import pymysql
+
+        try:
+            self.connect(name, password, **more).close()
+        except RuntimeError:  # PyMySQL knows no ed25519 without another package
+            return self.client_logs_in(name, password)
+        except pymysql.OperationalError as error:
+            if error.args[0] in (2003, 2013):
+                raise
+            return False
+        return True
+
+    def client_logs_in(self, name: str, password: Secret) -> bool:
+        """The same, asked by the server's own client."""
+        escaped = password.reveal().replace("\\", "\\\\").replace('"', '\\"')
+        options = f'[client]\nhost={self.host}\nport={self.port}\nuser={name}\npassword="{escaped}"\nskip-ssl\n'
+        command = ["/usr/bin/mariadb", "--defaults-file=/dev/stdin", "--execute=SELECT 1"]
+        return subprocess.run(command, input=options, capture_output=True, text=True, check=False, env=BARE).returncode == 0
+
+
+def quoted(name: str, host: str = "%") -> str:
+    """An account, for a statement that takes no parameters."""
+    return "@".join("`" + each.replace("`", "``") + "`" for each in (name, host))
+
+
+def _ids() -> tuple[int, int]:
+    names = {each.pw_name: each for each in pwd.getpwall()}
+    user = names.get("mysql") or names["nobody"]
+    return user.pw_uid, user.pw_gid
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,224 @@
+"""CHECK finds what would go wrong, and what it prints mends it when it is pasted."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+import rotator_mysql
+from rotator.model import Credential, Secret
+from rotator.target import Denied, Level
+from rotator.testing.servers.mariadb import MariaDbServer, native, quoted
+from rotator.testing.target_contract import raised
+
+ADMIN_PASSWORD = "admin of the tests 0"
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
+
+
+def found(bench, level=Level.FAIL, known=None, **config):
+    return [each for each in bench.make_target(**config).check([bench.current] if known is None else known) if each.level is level]
+
+
+def pasted(bench, expected, level=Level.FAIL, known=None, **config):
+    """The findings have these codes; when their fixes are pasted, they are gone."""
+    before = found(bench, level, known, **config)
+    assert [each.code for each in before] == expected
+    for each in before:
+        bench.paste(each.fix)
+    assert found(bench, level, known, **config) == []
+
+
+def test_all_is_well(bench):
+    assert [(each.level, each.code) for each in bench.make_target().check([bench.current])] == [(Level.OK, "login")]
+
+
+def test_an_admin_that_may_not_change_accounts(bench):
+    bench.server.query(f"REVOKE CREATE USER ON *.* FROM {quoted(bench.admin)}")
+    new = bench.make_credential()
+    error = raised(lambda: bench.make_target().apply(new, [bench.current]))
+    assert (type(error), error.code) == (Denied, "1227")
+    pasted(bench, ["privilege.missing"])
+    bench.make_target().apply(new, [bench.current])
+
+
+def test_an_admin_that_may_not_read_accounts(bench):
+    bench.server.query(f"REVOKE SELECT ON mysql.global_priv FROM {quoted(bench.admin)}")
+    error = raised(lambda: bench.make_target().apply(bench.make_credential(), [bench.current]))
+    assert (type(error), error.code) == (Denied, "1142")
+    pasted(bench, ["privilege.missing"])
+
+
+def test_an_admin_that_may_not_end_sessions(bench):
+    pasted(bench, ["privilege.missing", "privilege.missing"], terminate_sessions=True)
+
+
+@pytest.mark.parametrize("grant", ["GRANT ALL PRIVILEGES ON *.* TO", "GRANT CREATE USER, SELECT ON *.* TO"])
+def test_wider_rights_do_as_well(bench, grant):
+    bench.server.query(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted(bench.admin)}")
+    bench.server.query(f"{grant} {quoted(bench.admin)}")
+    assert found(bench) == []
+
+
+def test_rights_by_a_role_do_as_well(bench):
+    bench.server.query(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted(bench.admin)}")
+    for each in ("CREATE OR REPLACE ROLE rotators", "GRANT CREATE USER ON *.* TO rotators", "GRANT SELECT ON mysql.* TO rotators"):
+        bench.server.query(each)
+    bench.server.query(f"GRANT rotators TO {quoted(bench.admin)}")
+    bench.server.query(f"SET DEFAULT ROLE rotators FOR {quoted(bench.admin)}")
+    assert found(bench) == []
+    new = bench.make_credential()
+    bench.make_target().apply(new, [bench.current])
+    assert bench.logs_in(new)
+
+
+def test_an_account_that_does_not_exist(bench):
+    bench.remove(bench.current)
+    pasted(bench, ["principal.missing"])
+    new = bench.make_credential()
+    bench.make_target().apply(new, [])
+    assert bench.logs_in(new)
+
+
+def test_a_locked_account(bench):
+    bench.alter("ACCOUNT LOCK")
+    pasted(bench, ["lockout"])
+
+
+def test_an_account_that_wants_a_clients_certificate(bench):
+    bench.alter("REQUIRE X509")
+    assert [each.code for each in found(bench)] == ["fitness"]
+    bench.paste(found(bench)[0].fix)
+    assert [each.text for each in found(bench) if "wants TLS" in each.text]
+
+
+def test_an_account_that_wants_tls_is_well_where_there_is_tls(make_bench, maria):
+    bench = make_bench(tls={"ca": str(maria.ca_file)})
+    bench.alter("REQUIRE SSL")
+    assert found(bench) == []
+    assert bench.make_target().verify(bench.current)
+
+
+def test_an_expired_password_is_a_warning_and_a_new_one_ends_it(bench):
+    bench.alter("PASSWORD EXPIRE")
+    assert [each.code for each in found(bench, Level.WARN)] == ["principal.expired"]
+    bench.make_target().apply(bench.make_credential(), [bench.current])
+    assert found(bench, Level.WARN, known=[bench.current]) == []
+
+
+def test_a_password_that_will_expire_is_a_warning(bench):
+    bench.alter("PASSWORD EXPIRE INTERVAL 90 DAY")
+    pasted(bench, ["principal.expired"], Level.WARN)
+
+
+def test_an_account_that_is_all_powerful_is_a_warning(bench):
+    bench.server.query(f"GRANT SUPER ON *.* TO {quoted(bench.user)}")
+    pasted(bench, ["principal.superuser"], Level.WARN)
+
+
+def test_a_second_password_of_a_stranger(bench):
+    bench.meddle(bench.current)
+    pasted(bench, ["stray"])
+    assert bench.logs_in(bench.current)
+
+
+def test_in_place_it_is_a_warning(make_bench):
+    bench = make_bench(max_live=1)
+    bench.meddle(bench.current)
+    pasted(bench, ["stray"], Level.WARN)
+
+
+def test_two_that_are_known_are_no_strangers_nor_is_a_single_one_before_adoption(bench):
+    new = bench.make_credential()
+    assert found(bench, known=[]) == []
+    bench.make_target().apply(new, [bench.current])
+    assert found(bench, known=[new, bench.current]) == []
+    assert [each.code for each in found(bench, known=[])] == ["stray"]
+    assert found(bench, known=[])[0].fix is None
+
+
+def test_two_ed25519_passwords_side_by_side_are_a_warning(bench):
+    assert [each.code for each in found(bench, Level.WARN, plugin="ed25519")] == ["fitness"]
+    assert found(bench, Level.WARN, plugin="ed25519", max_live=1) == found(bench, Level.WARN) == []
+
+
+def test_a_plugin_of_the_other_server(bench):
+    assert [each.fix for each in found(bench, plugin="caching_sha2_password")] == ["Leave `plugin` out"]
+
+
+def test_several_troubles_are_all_told_at_once(bench):
+    bench.meddle(bench.current)
+    bench.alter("REQUIRE SSL ACCOUNT LOCK")
+    bench.server.query(f"REVOKE CREATE USER ON *.* FROM {quoted(bench.admin)}")
+    assert [each.code for each in found(bench)] == ["privilege.missing", "lockout", "fitness", "stray"]
+
+
+def test_the_rights_that_the_manual_names_are_enough_and_each_is_needed(make_bench, maria):
+    """As pasted, but for host and password of the admin."""
+    lines = [each.strip().partition("--")[0].strip() for each in rotator_mysql.__doc__.splitlines()]
+    create, *grants = [each.replace("'10.0.0.7'", "'%'").replace("'...'", f"'{ADMIN_PASSWORD}'") for each in lines if ";" in each[-1:]]
+    bench = make_bench(terminate_sessions=True)
+    bench.server.query(create)
+    bench.admin = "rotator"  # by ed25519, and gone with the bench
+    for number, each in enumerate(grants, 1):
+        assert found(bench), number
+        bench.server.query(each)
+    assert found(bench) == []
+    new = bench.make_credential()
+    bench.make_target().apply(new, [bench.current])
+    bench.make_target().revoke(bench.current, [new])
+    assert (bench.logs_in(bench.current), bench.logs_in(new)) == (False, True)
+
+
+def test_an_admin_that_is_refused_says_what_to_correct(bench):
+    error = raised(lambda: bench.make_target(admin="wrong").check([]))
+    assert (type(error), error.code, "admin" in error.fix) == (Denied, "1045", True)
+
+
+def test_the_servers_time_is_told(bench):
+    assert abs((bench.make_target().clock() - datetime.now(UTC)).total_seconds()) < 30
+
+
+class TestTheServersSettings:
+    """On a server of its own: what is set here holds for all."""
+
+    @pytest.fixture
+    def other(self):
+        with MariaDbServer(settings={"plugin-load-add": "", "max-user-connections": "9"}) as server:
+            server.create_admin("rot", Secret("admin of the tests 0"))
+            server.create_user("app", Secret("first"))
+            server.query("INSTALL SONAME 'simple_password_check'")
+            server.query("SET GLOBAL read_only = 1")
+            yield server
+
+    def bench_of(self, make_bench, other):
+        bench = make_bench()
+        here = bench.connection(port=other.port).model_copy(
+            update={"admin": bench.connection().admin.model_copy(update={"username": "rot"})}
+        )
+        current = Credential(name="app", secret=Secret("first"))
+        return lambda **config: bench.make_target(connection=here, username="app", **config), current
+
+    def test_a_plugin_that_refuses_hashes_a_missing_one_and_a_replica(self, make_bench, other):
+        make, current = self.bench_of(make_bench, other)
+        failing = [each for each in make(plugin="ed25519").check([current]) if each.level is Level.FAIL]
+        assert [each.code for each in failing] == ["fitness"] * 3
+        error = raised(lambda: make().apply(Credential(name="app", secret=Secret("new")), [current]))
+        assert (type(error).__name__, error.code) == ("Unreachable", "1290")
+        other.query("SET GLOBAL read_only = 0")
+        error = raised(lambda: make().apply(Credential(name="app", secret=Secret("new")), [current]))
+        assert (type(error).__name__, error.code) == ("Refused", "1396")
+        for each in failing[1:]:
+            other.query(each.fix)
+        assert [each for each in make(plugin="ed25519").check([current]) if each.level is Level.FAIL] == []
+        make(plugin="ed25519").apply(Credential(name="app", secret=Secret("new")), [current])
+        assert other.passwords("app")[0] == native(Secret("first"))
+        other.query("SET GLOBAL max_user_connections = 1")
+        with other.connect("app", Secret("first")):
+            error = raised(lambda: make().verify(current))
+        other.query("SET GLOBAL max_user_connections = 9")
+        assert (type(error).__name__, error.code) == ("Unreachable", "1203")
+        other.query("SET GLOBAL max_password_errors = 3")
+        assert [each.code for each in make().check([current]) if each.level is Level.WARN] == ["lockout"]

@@ -1,0 +1,57 @@
+"""No password in the server's log of all statements, or in what an exception carries."""
+
+import pytest
+
+from rotator.model import Credential
+from rotator.target import PortError
+from rotator.testing.canary import Canary
+from rotator.testing.target_contract import CANARY, leaks, raised
+
+
+@pytest.mark.parametrize("plugin", ["mysql_native_password", "ed25519"])
+def test_no_password_is_in_the_servers_log_of_all_statements(make_bench, plugin):
+    bench, canary = make_bench(plugin=plugin), Canary()
+    new, third = (Credential(name=bench.user, secret=canary.make(hard=hard)) for hard in (False, True))
+    canary.register(bench.current.secret)
+    target = bench.make_target()
+    target.check([bench.current])
+    target.apply(new, [bench.current])
+    target.check([bench.current, new])
+    target.verify(new)
+    raised(lambda: target.verify(third))
+    raised(lambda: target.apply(third, [bench.current]))
+    raised(lambda: bench.make_target(admin="weak").apply(new, [bench.current]))
+    target.revoke(bench.current, [new])
+    bench.remove(new)
+    raised(lambda: target.apply(new, []))
+    log = bench.server.log_file.read_text()
+    assert f"ALTER USER `{bench.user.replace('`', '``')}`@`%` IDENTIFIED VIA" in log
+    assert canary.search(log, "general.log") == []
+    assert canary.search((bench.server.base / "server.log").read_text(), "server.log") == []
+    assert canary.count > 1000
+
+
+def test_the_search_would_have_found_it(make_bench):
+    bench, canary = make_bench(), Canary()
+    secret = canary.make()
+    bench.server.query(f"SET PASSWORD FOR `{bench.user.replace('`', '``')}`@`%` = PASSWORD('{secret.reveal()}')")
+    assert canary.search(bench.server.log_file.read_text(), "general.log")
+
+
+def test_the_admins_password_is_in_no_exception(make_bench):
+    bench = make_bench()
+    for admin in ("wrong", "weak"):
+        error = raised(lambda admin=admin: bench.make_target(admin=admin).apply(bench.make_credential(), []))
+        assert isinstance(error, PortError)
+        assert leaks(error, "wrong" if admin == "wrong" else "admin of the tests") == []
+
+
+def test_a_connection_that_breaks_while_the_password_is_set_tells_nothing(make_bench):
+    bench = make_bench()
+    target = bench.make_target()
+    target.check([bench.current])
+    bench.server.query(f"KILL CONNECTION USER {bench.admin}")
+    error = raised(lambda: target.apply(bench.make_credential(CANARY), [bench.current]))
+    assert type(error).__name__ == "Unreachable"
+    assert leaks(error) == []
+    target.apply(bench.make_credential(), [bench.current])
