@@ -54,7 +54,10 @@ def test_a_lock_has_the_versions_that_are_developed_with(lock):
     assert {name: versions for name, versions in pins_of(lock).items() if not versions <= dev.get(name, set())} == {}
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("image", ["postgres", "aws", "http", "mysql", "vault"]), ("test", ["test"]), ("dev", ["dev"])])
+IMAGE = ["postgres", "aws", "http", "mysql", "vault"]
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("image", IMAGE), ("test", ["test"]), ("dev", ["dev"])])
 def test_a_lock_holds_all_that_the_package_asks_for(lock, extras):
     assert asked_for(*extras) - set(pins_of(lock)) == set()
 
