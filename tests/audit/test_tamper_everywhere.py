@@ -1,5 +1,6 @@
 """A chain of 1,000 events, tampered with at every position. Its head is its last event; rows are read once, only altered ones anew."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -90,15 +91,20 @@ def test_a_cut_at_or_below_the_head_is_found_at_every_position(thousand):
 
 def test_a_chain_recomputed_up_to_its_end_is_found_at_every_position(thousand):
     """It hangs together in itself; that the last event is not the one that the head names is all that can be known."""
-    documents = [{name: value for name, value in json.loads(row.line).items() if name not in ("prev", "hash")} for row in thousand.rows]
+    texts = [canonical(forged_line(row, "<prev>")).partition("<prev>") for row in thousand.rows]
     for seq in EVERYWHERE:
         nodes = list(thousand.nodes[: seq - 1])
         prev = nodes[-1].digest if nodes else ""
-        for document in documents[seq - 1 :]:
-            computed = digest({**document, "run": "forged", "prev": prev})
-            nodes.append(Node(document["seq"], document["seq"], prev, computed, ""))
+        for number, (before, _, after) in enumerate(texts[seq - 1 :], seq):
+            computed = hashlib.sha256(f"{before}{prev}{after}".encode()).hexdigest()
+            nodes.append(Node(number, number, prev, computed, ""))
             prev = computed
         assert first_bad(nodes, thousand.head) == LENGTH
+        assert prev == digest(forged_line(thousand.rows[-1], nodes[-1].prev)), "these are the hashes that the ledger would compute"
+
+
+def forged_line(row, prev):
+    return {name: value for name, value in json.loads(row.line).items() if name != "hash"} | {"run": "forged", "prev": prev}
 
 
 @pytest.mark.parametrize("seq", [1, 2, 500, 999, 1000])

@@ -51,6 +51,11 @@ def test_a_row_deleted_beside_a_killed_runs_row_of_the_same_seq_is_found(make_ev
     assert (chain.verdict, chain.first_bad, chain.anchored) == (Verdict.TAMPERED, 3, 2)
 
 
+def test_a_copy_of_a_row_is_listed_and_said_to_repeat_it(ten):
+    chain = only(verify([*ten.rows, replace(ten.rows[3], row=11)], {CHAIN: ten.head}))
+    assert (chain.verdict, chain.loose) == (Verdict.WHOLE, (Loose(11, 4, "it repeats row 4"),))
+
+
 def test_a_record_without_a_head_leaves_all_rows_not_anchored(ten):
     chain = only(verify(ten.rows, {CHAIN: None}))
     assert (chain.verdict, chain.anchored, chain.head, len(chain.loose)) == (Verdict.WHOLE, 0, None, 10)
@@ -175,6 +180,12 @@ def test_two_edits_name_the_lower_one(ten):
     assert (chain.first_bad, chain.anchored) == (3, 3)
     assert "ends at seq 7" in chain.why
     assert [each.row for each in chain.loose] == [3, 7]
+
+
+def test_two_rows_that_are_altered_beside_their_hashes_name_the_lower_one(ten):
+    rows = [replace(each, line=each.line.replace(",", ", ", 1)) if each.row in (3, 7) else each for each in ten.rows]
+    chain = only(verify(rows, {CHAIN: ten.head}))
+    assert (chain.verdict, chain.first_bad, chain.anchored) == (Verdict.TAMPERED, 3, 10)
 
 
 def test_a_ledger_begun_anew_says_that_its_beginning_is_missing(ten):

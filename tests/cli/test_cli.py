@@ -232,20 +232,33 @@ def test_init_makes_a_store_that_opens(tmp_path):
     assert not [each for each in store.check() if each.level == "fail"]
 
 
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """The same command line in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        code = main([*args])
+        told = capsys.readouterr()
+        return subprocess.CompletedProcess([ROTATOR, *args], code, told.out, told.err)
+
+    return call
+
+
 @pytest.mark.parametrize("there", ["rotator.yaml", "schedules/example.yaml", "var/store.key", "var/store"])
-def test_init_overwrites_nothing_and_then_writes_nothing(there, tmp_path):
+def test_init_overwrites_nothing_and_then_writes_nothing(there, call, tmp_path):
     (tmp_path / there).parent.mkdir(exist_ok=True)
     (tmp_path / there).write_text("mine")
-    done = run("init", cwd=tmp_path)
+    done = call("init")
     assert done.returncode == 2
     assert f"already there: {there}; nothing was written" in done.stderr
     assert [each for each in tmp_path.rglob("*") if each.is_file()] == [tmp_path / there]
     assert (tmp_path / there).read_text() == "mine"
 
 
-def test_init_follows_no_dangling_link(tmp_path):
+def test_init_follows_no_dangling_link(call, tmp_path):
     (tmp_path / "rotator.yaml").symlink_to(tmp_path / "elsewhere")
-    assert run("init", cwd=tmp_path).returncode == 2
+    assert call("init").returncode == 2
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -265,9 +278,9 @@ def test_init_goes_where_it_is_told(tmp_path):
         (lambda path: (path / "schedules").write_text(""), ["init"], "cannot be written"),
     ],
 )
-def test_init_says_what_is_in_its_way(prepare, args, says, tmp_path):
+def test_init_says_what_is_in_its_way(prepare, args, says, call, tmp_path):
     prepare(tmp_path)
-    done = run(*args, cwd=tmp_path)
+    done = call(*args)
     assert done.returncode == 2
     assert says in done.stderr
     assert not (tmp_path / "rotator.yaml").exists() or says == "cannot be written"

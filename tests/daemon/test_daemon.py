@@ -1,18 +1,20 @@
 """The daemon as an operator runs it: a process of its own, a real PostgreSQL, signals and systemd's socket."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from rotator.daemon import WakeIndex, spread
 from rotator.model import Secret
+from rotator.stores.file import FileStore
+from rotator.target import Runtime
 from rotator.testing.bench.site import Site
 
 ROTATOR = [sys.executable, "-c", "import sys; from rotator.cli import main; sys.exit(main())"]
@@ -24,11 +26,9 @@ def site():
     with Site(users=2) as made:
         schedule = made.folder / "schedules/bench.yaml"
         schedule.write_text(schedule.read_text().replace("every: 30d", "every: 2s"))
-        for user in made.users:
-            given = json.dumps({"username": user, "password": made.passwords[user].reveal()})
-            subprocess.run(
-                [*ROTATOR, "adopt", user, "--from", "-"], cwd=made.folder, input=given, text=True, check=True, capture_output=True
-            )
+        settings = made.adopted().specs[0].store.settings
+        key = Secret((made.folder / "var/store.key").read_text())
+        made.store = FileStore(settings, Runtime(reveal=lambda _: key, now=lambda: datetime.now(UTC)))
         yield made
 
 
@@ -68,6 +68,10 @@ def wait_for(listener, word):
 
 
 def current(site, user):
+    return site.store.values_of(f"bench/{user}").fields["password"].reveal()
+
+
+def got(site, user):
     shown = subprocess.run([*ROTATOR, "get", user, "--field", "password"], cwd=site.folder, text=True, check=True, capture_output=True)
     return shown.stdout.strip()
 
@@ -77,7 +81,7 @@ def until(condition):
     while time.monotonic() < end:
         if condition():
             return
-        time.sleep(0.2)
+        time.sleep(0.05)
     raise AssertionError("it did not come")
 
 
@@ -110,6 +114,7 @@ def test_it_rotates_by_the_clock_reloads_what_is_valid_and_finishes_its_steps_wh
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(PATIENCE) == 0
     wait_for(listener, "STOPPING=1")
+    assert got(site, first) == current(site, first)
     assert site.server.logs_in(first, Secret(current(site, first)))
 
 

@@ -8,17 +8,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "leaks"))
-from field import Field, Servers
+from field import Field
 
 from rotator.testing.canary import Canary
 
 DROP_IN = Path(__file__).parent.parent / "leaks/drop_in"
-
-
-@pytest.fixture(scope="package")
-def servers(tmp_path_factory):
-    with Servers(tmp_path_factory.mktemp("servers")) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from field import Field, Servers
+from field import Field
 from watch import Watch
 
 from rotator.testing.canary import Canary
@@ -17,12 +17,6 @@ from rotator.testing.canary import Canary
 def canary():
     """Of these stories alone."""
     return Canary()
-
-
-@pytest.fixture(scope="package")
-def servers(tmp_path_factory):
-    with Servers(tmp_path_factory.mktemp("servers")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -133,6 +133,7 @@ class Field:
         self.said: dict[str, set[bytes]] = {"stdout": set(), "stderr": set()}
         """All that commands printed, but for what `get` prints on purpose."""
         self.first: dict[str, Credential] = {}
+        self.learned: set[tuple[str, str]] = set()
         self.owner, self.rotations = self._owner(), self._rotations()
         self._make()
 
@@ -335,7 +336,8 @@ class Field:
             except Exception:  # noqa: BLE001 - a test broke this store or this record on purpose
                 continue
             for each in (record.current, record.pending, record.previous, *record.tombstones):
-                if each and each.credential and each.credential.secret:
+                if each and each.credential and each.credential.secret and (each.id, each.credential.secret.reveal()) not in self.learned:
+                    self.learned.add((each.id, each.credential.secret.reveal()))
                     self.canary.register(each.credential.secret, f"{name}{self.suffix}, version {each.id}")
 
     def shown(self, name: str) -> Credential:

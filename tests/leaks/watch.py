@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from pathlib import Path
@@ -39,7 +40,7 @@ class Watch:
 
     def _go(self) -> None:
         while not self._over.wait(PAUSE):
-            pids = {each.name for each in PROC.iterdir() if each.name.isdecimal()}
+            pids = {each for each in os.listdir(PROC) if each.isdecimal()}  # noqa: PTH208 - a hundred times a second: names are enough
             for pid in pids:
                 if self._seen[pid] < KNOWN or self.looks % SELDOM == 0:
                     self._look(PROC / pid)
@@ -58,9 +59,10 @@ class Watch:
 
     def hits(self, canary: Canary, *, ours_may_hold: str) -> list[Hit]:
         """Every secret that was seen. The command line's own processes may inherit one from their operator."""
-        found = [hit for each in set(self.arguments) for hit in canary.search(each, "argv")]
-        for ours, each in set(self.environments):
-            found += [hit for hit in canary.search(each, "environ") if not (ours and hit.label == ours_may_hold)]
+        found = canary.search(b"\0".join(set(self.arguments)), "argv")
+        for ours in (True, False):
+            seen = b"\0".join(each for owner, each in set(self.environments) if owner == ours)
+            found += [hit for hit in canary.search(seen, "environ") if not (ours and hit.label == ours_may_hold)]
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 ENTRY_POINTS = """
 [rotator.targets]
@@ -334,3 +335,11 @@ def write_config(folder: Path, owner: str = OWNER, **teams: str) -> Path:
         path.write_text(text.removeprefix("\n"))
         path.chmod(0o600)
     return file
+
+
+def spec_of(plugin_dir: Path, folder: Path, body: str, owner: str = OWNER) -> Any:
+    """The one spec `one` with this body."""
+    from rotator.load import load
+
+    text = "version: 1\ndefaults: {owner: team, store: {name: local}}\nrotations:\n  one:\n" + body
+    return load(write_config(folder, owner, orders=text), plugin_dirs=[plugin_dir]).specs[0]

@@ -8,7 +8,7 @@ from rotator.cli.runs import step_document
 from rotator.errors import Exit
 from rotator.step import Name
 from rotator.testing.kill.worker import Kill, killed
-from rotator.testing.stands import NAME, InPlace, World
+from rotator.testing.stands import NAME, InPlace
 from rotator.testing.stands.postgres import statements
 from rotator.testing.stands.web import calls
 from rotator.testing.tap import Tap
@@ -99,14 +99,14 @@ def test_before_any_run_a_dry_run_makes_no_file(new_world, tap):
     assert changes(world.stand, tap) == []
 
 
-def test_the_command_line_prints_the_same_steps_for_both(tmp_path):
-    with InPlace() as stand:
-        world = World(stand, tmp_path / "w", "app")
-        world.adopt()
-        files = world.fingerprint()
-        dry = world.rotator("--json", "dry-run", NAME, "--force")
-        assert world.fingerprint() == files
-        run = world.rotator("--json", "run", NAME, "--force")
+@pytest.mark.parametrize("stand", [InPlace.shape], indirect=True)
+def test_the_command_line_prints_the_same_steps_for_both(new_world):
+    world = new_world()
+    world.adopt()
+    files = world.fingerprint()
+    dry = world.rotator("--json", "dry-run", NAME, "--force")
+    assert world.fingerprint() == files
+    run = world.rotator("--json", "run", NAME, "--force")
     assert (dry.code, run.code) == (0, 0)
     told = [[(each["step"], each["phase"], each["row"], each["why"]) for each in one.first["steps"]] for one in (dry, run)]
     assert told[0] == told[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,28 @@ from rotator_aws_iam_key import AwsConnection, IamKey, IamKeySettings
 from rotator_aws_iam_key.policy import policy, user_arn
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models() -> Iterator[None]:
+    """Each plugin has a session of its own, and each session reads and parses the models of its services: here they are kept."""
+    from botocore.loaders import JSONFileLoader, Loader
+
+    def kept(owner: type, name: str, key: Callable[..., Hashable]) -> None:
+        original, known = getattr(owner, name), {}
+
+        def method(self: Any, *arguments: Any, **named: Any) -> Any:
+            asked = key(self, *arguments, **named)
+            if asked not in known:
+                known[asked] = original(self, *arguments, **named)
+            return known[asked]
+
+        patch.setattr(owner, name, method)
+
+    with pytest.MonkeyPatch.context() as patch:
+        kept(JSONFileLoader, "load_file", lambda _, path: path)
+        kept(Loader, "list_available_services", lambda loader, type_name: (type_name, *loader.search_paths))
+        yield
 
 
 @pytest.fixture(scope="session")

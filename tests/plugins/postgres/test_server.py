@@ -3,6 +3,7 @@
 import os
 import pwd
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,22 @@ from rotator.model import Secret
 from rotator.testing.servers.postgres import PostgresServer
 
 
-def leftovers():
-    return {each.name for each in Path("/tmp").glob("rotator-pg-*")}
+@pytest.fixture
+def folders(monkeypatch):
+    """The temporary folders that were made here: another worker makes its own."""
+    made, mkdtemp = [], tempfile.mkdtemp
+
+    def noted(*arguments, **named):
+        made.append(Path(mkdtemp(*arguments, **named)))
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", noted)
+    return made
 
 
 @pytest.mark.parametrize("binaries", ["debian", "wheel"])
-def test_it_asks_for_passwords_by_scram_on_loopback_only_and_leaves_nothing(binaries):
-    users, before = pwd.getpwall(), leftovers()
+def test_it_asks_for_passwords_by_scram_on_loopback_only_and_leaves_nothing(binaries, folders):
+    users = pwd.getpwall()
     with PostgresServer(binaries) as server:
         assert server.query("SHOW listen_addresses") == [("127.0.0.1",)]
         rules = server.query("SELECT DISTINCT auth_method FROM pg_hba_file_rules")
@@ -26,7 +36,8 @@ def test_it_asks_for_passwords_by_scram_on_loopback_only_and_leaves_nothing(bina
         port, pid = server.port, int((server.base / "data" / "postmaster.pid").read_text().split()[0])
         assert server.password.reveal() not in server.admin_dsn
         assert not (server.base / "pw").exists()
-    assert leftovers() == before
+        assert server.base in folders
+    assert [each for each in folders if each.exists()] == []
     assert pwd.getpwall() == users
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
@@ -34,11 +45,11 @@ def test_it_asks_for_passwords_by_scram_on_loopback_only_and_leaves_nothing(bina
         os.kill(pid, 0)
 
 
-def test_a_server_that_cannot_start_leaves_nothing_either():
-    before = leftovers()
+def test_a_server_that_cannot_start_leaves_nothing_either(folders):
     with pytest.raises(RuntimeError, match="did not start"), PostgresServer(settings={"shared_buffers": "nonsense"}):
         pytest.fail("it started")
-    assert leftovers() == before
+    assert folders
+    assert [each for each in folders if each.exists()] == []
 
 
 def test_it_does_not_run_as_root(debian):

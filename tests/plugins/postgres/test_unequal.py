@@ -48,10 +48,11 @@ DIFFERENCES = {
 
 @pytest.fixture(scope="module")
 def prepared():
-    """Databases with all kinds of objects, one for each server."""
-    made = []
+    """Databases with all kinds of objects, one for each server, and an open connection to each."""
+    made = {}
     yield made
-    for server in made:
+    for server, connection in made.items():
+        connection.close()
         server.query("DROP DATABASE IF EXISTS many WITH (FORCE)")
 
 
@@ -60,14 +61,14 @@ def bench(make_bench, server, prepared):
     bench = make_bench(server)
     bench.dbname = "many"
     if bench.server not in prepared:
-        prepared.append(bench.server)
         bench.server.query("CREATE DATABASE many")
-        bench.server.query(SCHEMA.format(first="pg_monitor"), dbname="many")
+        prepared[bench.server] = bench.server.connect(bench.server.superuser, bench.server.password, "many")
+        prepared[bench.server].execute(SCHEMA.format(first="pg_monitor"))
+    bench.run = prepared[bench.server].execute
     yield bench
+    bench.run('ALTER POLICY "p q" ON "S x".t TO pg_monitor')
     for role in (bench.a, bench.b):
-        name = quoted(role)
-        bench.server.query('ALTER POLICY "p q" ON "S x".t TO pg_monitor', dbname="many")
-        bench.server.query(f"DROP OWNED BY {name}", dbname="many")
+        bench.run(f"DROP OWNED BY {quoted(role)}")
 
 
 def quoted(name):
@@ -81,11 +82,11 @@ def differences(bench, known=None):
 
 def paste(bench, findings):
     for each in findings:
-        bench.server.query(each.fix, dbname="many")
+        bench.run(each.fix)
 
 
 def make(bench, what, role):
-    bench.server.query(DIFFERENCES[what].format(quoted(role), db="many"), dbname="many")
+    bench.run(DIFFERENCES[what].format(quoted(role), db="many"))
 
 
 @pytest.mark.parametrize(
@@ -149,8 +150,8 @@ def test_the_one_that_is_in_use_is_the_measure(bench):
 @SERVERS
 def test_what_one_of_them_owns_moves_to_a_third_that_both_are_members_of(bench):
     for role, table in ((bench.a, "owned_a"), (bench.b, "owned_b")):
-        bench.server.query(f"CREATE TABLE {table} (); ALTER TABLE {table} OWNER TO {quoted(role)}", dbname="many")
-    bench.server.query(f"GRANT SELECT ON owned_a TO {quoted(bench.b)}, pg_monitor", dbname="many")
+        bench.run(f"CREATE TABLE {table} (); ALTER TABLE {table} OWNER TO {quoted(role)}")
+    bench.run(f"GRANT SELECT ON owned_a TO {quoted(bench.b)}, pg_monitor")
     found = differences(bench)
     assert [each.level for each in found] == [Level.FAIL]
     paste(bench, found)
@@ -158,9 +159,9 @@ def test_what_one_of_them_owns_moves_to_a_third_that_both_are_members_of(bench):
     assert [each.level for each in hidden_before] == [Level.WARN]
     paste(bench, hidden_before)
     assert differences(bench) == []
-    owner = bench.server.query("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'owned%%'", dbname="many")
+    owner = bench.run("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'owned%'").fetchall()
     assert len(owner) == 1
-    bench.server.query(f'DROP OWNED BY "{owner[0][0]}"; DROP ROLE "{owner[0][0]}"', dbname="many")
+    bench.run(f'DROP OWNED BY "{owner[0][0]}"; DROP ROLE "{owner[0][0]}"')
 
 
 @SERVERS
