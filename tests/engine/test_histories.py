@@ -16,6 +16,11 @@ EACH, ON_DISK = 250, 25
 """Histories of one test."""
 
 
+def chunks(first, each, *, quick, all_of_them):
+    """The first seeds of so many tests; those beyond the quick ones run in `make soak` alone."""
+    return [pytest.param(first + at * each, marks=pytest.mark.soak if at >= quick else ()) for at in range(all_of_them)]
+
+
 def judge(number, history, storage):
     violations = tell(history, storage()).violations
     if violations:
@@ -28,13 +33,13 @@ def test_a_history_that_broke_a_law_once_never_does_again(line):
     assert tell(History.read(line), in_memory()).violations == []
 
 
-@pytest.mark.parametrize("first", range(0, 10 * EACH, EACH))
+@pytest.mark.parametrize("first", chunks(0, EACH, quick=4, all_of_them=40))
 def test_no_history_breaks_a_law(first):
     for number in range(first, first + EACH):
         judge(number, draw(random.Random(number)), in_memory)
 
 
-@pytest.mark.parametrize("first", range(10**6, 10**6 + 8 * ON_DISK, ON_DISK))
+@pytest.mark.parametrize("first", chunks(10**6, ON_DISK, quick=2, all_of_them=8))
 def test_no_history_on_disk_breaks_a_law(first, fast_folder):
     folders = (fast_folder / str(each) for each in range(10**9))
     for number in range(first, first + ON_DISK):
