@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -38,6 +39,11 @@ def binary() -> Path:
         raise RuntimeError("there is no bao; is rotator[test] installed?")
     found.chmod(found.stat().st_mode | 0o111)  # an installer may have dropped the bit
     return found
+
+
+def _states(pid: int) -> list[str]:
+    """The states of all threads (proc(5)); none where that is not told."""
+    return [each.read_text().rpartition(")")[2].split()[0] for each in Path(f"/proc/{pid}/task").glob("*/stat")]
 
 
 class OpenBaoServer(Server):
@@ -162,9 +168,11 @@ class OpenBaoServer(Server):
         self.call("PUT", "sys/unseal", {"key": words[0]})
 
     def signal(self, number: int) -> None:
-        """Send a signal to the server: SIGSTOP, SIGCONT."""
+        """Send a signal to the server: SIGSTOP (it stands still when this returns), SIGCONT."""
         assert self._process is not None
         os.kill(self._process.pid, number)
+        while number == signal.SIGSTOP and not all(each == "T" for each in _states(self._process.pid)):
+            time.sleep(0.001)
 
     def stop(self) -> None:
         """End the server and remove its folder. May be called twice."""

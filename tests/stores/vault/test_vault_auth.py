@@ -23,7 +23,7 @@ PEM = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.Pu
 def token_of(**claims):
     """A JWT (RFC 7519) as a CI system signs it."""
     now = int(time.time())
-    body = {"iss": "https://ci.internal", "aud": "vault", "sub": "job", "iat": now, "nbf": now - 5, "exp": now + 60, **claims}
+    body = {"iss": "https://ci.internal", "aud": "vault", "sub": "job", "iat": now, "nbf": now - 5, "exp": now + 86_400, **claims}
     parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in ({"alg": "RS256", "typ": "JWT"}, body)]
     signature = KEY.sign(b".".join(parts), padding.PKCS1v15(), hashes.SHA256())
     return Secret(b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode())
