@@ -49,7 +49,7 @@ soak: .venv/.stamp  ## the long proofs: every kill, lossy networks, and the test
 
 test: .wheel-venv/.stamp  ## test the built wheel; TESTS=tests/engine or TESTS=words of a name: only these
 	rm -f .coverage .coverage.*
-	PYTHONSAFEPATH=1 TEST_AGAINST=wheel $(WHEEL)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(SELECTED) $(ARGS)
+	PYTHONSAFEPATH=1 TEST_AGAINST=wheel $(WHEEL)/pytest -n $(WORKERS) $(SELECTED) $(ARGS)
 ifeq ($(strip $(TESTS)),)
 	@echo 'Coverage of what must be whole, every branch:'
 	@$(WHEEL)/coverage report --fail-under=100

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,15 @@ from rotator.testing.servers.postgres import PostgresServer
 
 pytest_plugins = ["rotator.testing.canary_plugin"]
 HERE = Path(__file__).parent
+FIELD = ("leaks", "faults")
+"""Folders whose tests share the servers of `leaks/field.py`."""
+FIRST = (*FIELD, "proofs", "plugins", "stores")
+"""Folders that take longest, as their tests begin with servers."""
 SPREAD = ("engine",)
 """Folders of many short histories: each test runs wherever there is room, and after all others, so that the workers end together."""
 MEASURED = ("engine", "stores", "audit")
-"""Folders whose tests reach every branch of what must be whole. To trace any other test would double its cost, and tell nothing more."""
-SWEEPS = ("test_single_faults.py", "test_double_faults.py", "test_histories.py", "test_two_runners.py", "test_tamper_everywhere.py")
-"""There too they are not measured: they repeat what their folders' other tests have reached."""
+"""Folders whose tests reach every branch of what must be whole, also without those marked `no_cover`: thousands of histories that repeat
+what the others have reached. To trace any other test would double its cost, and tell nothing more."""
 WHOLE = ("rotator.rotate", "rotator.stores", "rotator.ledgers")
 """What must be whole, but for single modules that everybody imports."""
 LEAST = 16
@@ -127,32 +131,41 @@ def pytest_configure() -> None:
     _after(subprocess, "run", lambda _, done: KNOWN.command(done))
 
 
-def home(item: pytest.Item) -> str:
-    """Tests of one home run in one worker, one after another: all that share a server, else those of a file."""
-    fixtures = [each for found in item._fixtureinfo.name2fixturedefs.values() for each in found]  # type: ignore[attr-defined]  # every Function has it
-    shared = {each.baseid for each in fixtures if each.scope in ("session", "package") and each.baseid}
-    return min(shared, key=len, default=item.nodeid.partition("::")[0])
-
-
-def folder(item: pytest.Item) -> str:
+def folder(path: Path) -> str:
     """Where a test stands, below this file."""
-    return item.path.relative_to(HERE).parts[0]
+    return path.relative_to(HERE).parts[0]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark each test for pytest-xdist."""
-    if folder(item) not in SPREAD:
-        item.add_marker(pytest.mark.xdist_group(home(item)))
+def home(nodeid: str) -> str:
+    """Tests of one home run in one worker, one after another: all that share servers."""
+    path = nodeid.partition("::")[0]
+    parts = Path(path).parent.parts
+    if {*SPREAD} & {*parts}:
+        return nodeid
+    return "the field" if {*FIELD} & {*parts} else "/".join(parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By homes, in the order in which they were collected; not by `xdist_group`, which pytest-xdist 3.8 does not see in pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByHome(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return home(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByHome(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The homes with servers first, for they take longest; then other files; what is spread comes last."""
-    items.sort(key=_late)
+    """What takes longest first; what is spread comes last."""
+    items.sort(key=lambda item: _late(folder(item.path)))
 
 
-def _late(item: pytest.Item) -> int:
-    return 2 if folder(item) in SPREAD else int(home(item).endswith(".py"))
+def _late(where: str) -> int:
+    return len(FIRST) + 1 if where in SPREAD else FIRST.index(where) if where in FIRST else len(FIRST)
 
 
 def pytest_collection_finish() -> None:
@@ -163,25 +176,36 @@ def pytest_collection_finish() -> None:
                 importlib.import_module(each.name)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace what is measured alone. pytest-cov's own marker does not reach the workers of pytest-xdist: there coverage is begun twice."""
-    if folder(item) in MEASURED and item.path.name not in SWEEPS:
-        return (yield)
+@contextmanager
+def untraced(item: pytest.Item) -> Iterator[None]:
+    """Trace what is measured alone. Where pytest-cov has begun anew meanwhile, its new tracer stays."""
     here, threads = sys.gettrace(), threading.gettrace()
+    if here is None or (folder(item.path) in MEASURED and not item.get_closest_marker("no_cover")):
+        yield
+        return
     sys.settrace(None)
     threading.settrace(None)  # type: ignore[arg-type]  # as threading begins
     try:
-        return (yield)
+        yield
     finally:
-        sys.settrace(here)
-        threading.settrace(threads)  # type: ignore[arg-type]  # see above
+        if sys.gettrace() is None:
+            sys.settrace(here)
+            threading.settrace(threads)  # type: ignore[arg-type]  # see above
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call() -> None:
-    """What was made up to here was made by fixtures."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Fixtures are as expensive."""
+    with untraced(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """What was made up to here was made by fixtures. Again untraced: in a worker pytest-cov's pause wakes its master's coverage."""
     KNOWN.lasting |= KNOWN.taken()
+    with untraced(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -86,7 +86,7 @@ class Folder:
         out = (self.path / "out").open("w")
         process = subprocess.Popen(self.command(*arguments), stdout=out, stderr=out, start_new_session=True)
         end = time.monotonic() + 30
-        while len(list((self.path / "users").glob("*.here"))) < len(self.ways):
+        while sum(bool(each.read_text()) for each in (self.path / "users").glob("*.here")) < len(self.ways):
             assert time.monotonic() < end, (self.path / "out").read_text()
             time.sleep(0.01)
         return process

@@ -143,6 +143,15 @@ def test_a_document_whose_versions_vanish_by_themselves_is_denied(world):
     assert "delete-version-after=0s" in error.value.fix
 
 
+def test_a_document_whose_present_version_vanishes_by_itself_is_denied_before_anything_is_written(world):
+    world.call("POST", f"metadata/{PLAIN.path}", {"delete_version_after": "1h"})
+    world.call("POST", f"data/{PLAIN.path}", {"data": {"theirs": "x"}})
+    with pytest.raises(Denied, match="deletes each version"):
+        world.store().publish(PLAIN, fields(1), "v1", 1)
+    assert list(world.versions(PLAIN.path)) == []
+    assert world.call("GET", f"data/{PLAIN.path}")["data"]["metadata"]["version"] == 1
+
+
 def test_what_is_no_text_is_shown_as_json(world):
     world.call("POST", f"data/{PLAIN.path}", {"data": {"number": 5, "map": {"a": [True]}}})
     assert {key: each.reveal() for key, each in world.store().published(PLAIN).items()} == {"number": "5", "map": '{"a": [true]}'}

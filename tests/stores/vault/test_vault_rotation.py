@@ -57,7 +57,7 @@ class Site:
     def __init__(self, folder, pg, bao):
         self.folder, self.pg, self.bao = folder, pg, bao
         self.mount, self.second, self.first = bao.mount(), bao.mount(), Secret("the-first-password-of-orders-0001")
-        self.said = ""
+        self.said, self.adopted = "", False
         pg.create_user("orders", self.first)
         bao.call("POST", f"{self.mount}/data/admin/pg", {"data": {"password": pg.password.reveal()}})
         bao.call("POST", f"{self.second}/data/shared/orders", {"data": {"OTHER": "kept", "number": 7}})
@@ -90,6 +90,14 @@ class Site:
         self.said += done.stdout + done.stderr
         return done
 
+    def adopt(self):
+        """Take over the first password; once for all tests."""
+        if not self.adopted:
+            given = json.dumps({"username": "orders", "password": self.first.reveal()})
+            done = self.rotator("adopt", "orders-db", "--from", "env:FIRST", FIRST=given)
+            assert done.returncode == 0, self.said
+            self.adopted = True
+
     def tokens(self):
         return set(self.bao.call("LIST", "auth/token/accessors")["data"]["keys"])
 
@@ -106,9 +114,7 @@ def site(tmp_path_factory, bao):
 def test_a_rotation_with_its_record_in_openbao_from_adoption_to_the_consumers_login(site):
     assert site.rotator("validate", "--strict").returncode == 0, site.said
     before = site.tokens()
-    adopted = site.rotator("adopt", "orders-db", "--from", "env:FIRST", FIRST=json.dumps(
-        {"username": "orders", "password": site.first.reveal()}))  # fmt: skip
-    assert adopted.returncode == 0, site.said
+    site.adopt()
     consumer = site.bao.token(str(site.policy(site.mount).consumer("orders/db")))
     assert site.password(site.mount, "orders/db", "password", consumer).matches(site.first)
 
@@ -141,6 +147,7 @@ def test_a_rotation_with_its_record_in_openbao_from_adoption_to_the_consumers_lo
 
 
 def test_a_right_that_is_missing_is_shown_by_dry_run_and_stops_a_run_before_anything_begins(site):
+    site.adopt()
     policy = site.policy(site.mount)
     lines = [*policy.lines(["orders/other"], keeps_versions=False), policy.consumer("admin/pg")]
     site.bao.call("PUT", "sys/policies/acl/rotation", {"policy": "\n".join(map(str, lines))})

@@ -326,3 +326,10 @@ def test_check_of_a_store_that_is_all_right_finds_nothing(world, bao):
     assert [each for each in store.check() if each.level is not Level.OK] == []
     store.publish(PLACE, fields(1), "v1", 1)
     assert same_values(store.published(PLACE), fields(1))
+
+
+def test_an_answer_without_a_date_tells_no_time(world):
+    store = world.store()
+    for each in (None, "yesterday"):
+        store._wire._note_date(each)
+    assert store.clock() is None
