@@ -1,5 +1,6 @@
 """Each trouble of the server ends as `Unreachable` or `Denied` with the way out, and what comes after it heals."""
 
+import itertools
 import logging
 import signal
 import threading
@@ -12,6 +13,7 @@ from vault_world import PATH, PLACE, Scripted, World, fields
 
 from rotator.errors import Denied, PortError, Refused, Unreachable
 from rotator.model import Level, Place, Secret, same_values
+from rotator.seam import Seam
 from rotator.stores.vault.policy import Policy
 from rotator.testing.destination_contract import CANARY, _told
 from rotator.testing.records import a_record, same
@@ -333,3 +335,21 @@ def test_an_answer_without_a_date_tells_no_time(world):
     for each in (None, "yesterday"):
         store._wire._note_date(each)
     assert store.clock() is None
+
+
+class Late(Seam):
+    """Each look at this clock is a minute later."""
+
+    minutes = itertools.count()
+
+    def ticks(self):
+        return 60.0 * next(self.minutes)
+
+
+def test_what_has_no_time_left_is_unreachable_and_not_sent(world, bao):
+    asked = []
+    with Scripted(bao, asked.append) as server:
+        world.seam = Late()
+        with pytest.raises(Unreachable, match="in time"):
+            world.store(address=server.url).read(PATH)
+    assert asked == []
