@@ -43,9 +43,8 @@ teeth: .venv/.stamp  ## plant mistakes in a copy of the source, look whether eac
 bench: .venv/.stamp  ## measure
 	$(DEV)/python -m rotator.testing.bench $(ARGS)
 
-soak: .venv/.stamp  ## the long proofs: every kill, lossy networks, and the tests that are too slow for `make test`
-	$(DEV)/python -m rotator.testing.kill $(ARGS)
-	$(DEV)/pytest -m soak
+soak: .venv/.stamp  ## the long proofs: random histories, every kill, the slow tests; writes RELIABILITY.md, goes on where it ended
+	$(DEV)/python -m rotator.testing.soak $(ARGS)
 
 test: .wheel-venv/.stamp  ## test the built wheel; TESTS=tests/engine or TESTS=words of a name: only these
 	rm -f .coverage .coverage.*
