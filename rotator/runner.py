@@ -12,6 +12,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
@@ -122,7 +123,8 @@ class Runner:
             spare.jobs.send((self.worker, job))
         except OSError:  # it has just died
             spare = self._wait()
-            spare.jobs.send((self.worker, job))
+            with suppress(OSError):  # so has this one: its future says how
+                spare.jobs.send((self.worker, job))
         spare.jobs.close()
         timer = threading.Timer(deadline, spare.future.cancel)
         timer.daemon = True

@@ -147,6 +147,7 @@ def settle_in() -> None:
     die_with_main()
     leave_no_core()
     drop_prints()
+    signal.signal(signal.SIGTERM, calm)  # also while it waits: a group's SIGTERM must not make a run "died" that has not begun
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     guard_hooks()  # a thread or destructor of a plugin that raises would print its message
 
@@ -165,7 +166,6 @@ def wait_for_job(jobs: Connection, stop: Connection) -> RunResult | None:
 def work(job: Job, stop: Connection | None, secret: Connection | None, run: Callable[..., RunResult] | None = None) -> RunResult:
     """Perform one run in this process, and give back how it ended."""
     settle_in()
-    signal.signal(signal.SIGTERM, calm)
     configure(job.log_level, json=job.json_logs)
     order = replace(job.order, stop=(lambda: stop.poll(0)) if stop else bool)
     if secret is not None:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rotator.target import Secret
 
@@ -23,7 +23,7 @@ SALT_BYTES = 16
 class Scram:
     """What one derivation gave: what the server stores, and what proves that we hold the password."""
 
-    verifier: str
+    verifier: str = field(repr=False)
     client_key: Secret
     server_key: Secret
 

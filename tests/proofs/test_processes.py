@@ -244,6 +244,30 @@ def test_a_process_that_died_while_it_waited_is_passed_over(line):
     assert line.pid("prints") != waiting
 
 
+def test_sigterm_for_the_whole_group_does_not_end_a_process_that_waits_for_its_run(line):
+    waiting = line.waiting(line.runner.start(line.job("nothing"), more=True).result())
+    os.kill(waiting, signal.SIGTERM)
+    assert line.runner.start(line.job("prints")).result().exit == 0
+    assert line.pid("prints") == waiting
+
+
+def test_a_run_whose_processes_die_before_they_take_it_is_told_as_died(line, monkeypatch):
+    wait = line.runner._wait
+
+    def dead():
+        spare = wait()
+        spare.jobs.close()  # it is let go at once
+        spare.future.exception()
+        reader, spare.jobs = line.runner.context.Pipe(duplex=False)
+        reader.close()
+        spare.future = line.runner._process(None, os._exit, 1)
+        return spare
+
+    monkeypatch.setattr(line.runner, "_wait", dead)
+    job = line.job("nothing")
+    assert result_of(job, line.runner.start(job)).why == "died"
+
+
 def test_a_process_that_waits_ends_when_it_is_let_go(line):
     waiting = line.waiting(line.runner.start(line.job("nothing"), more=True).result())
     line.runner.dismiss()
