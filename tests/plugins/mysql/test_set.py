@@ -158,7 +158,9 @@ class TestPlugins:
         new = bench.make_credential()
         bench.make_target(fence=7).apply(new, [bench.current])
         for each in (bench.current, new):
-            bench.server.connect(bench.user, each.secret).close()  # PyMySQL by itself
+            with bench.server.connect(bench.user, each.secret) as by_itself, by_itself.cursor() as cursor:  # PyMySQL's own login
+                cursor.execute("SELECT CURRENT_USER()")
+                assert cursor.fetchone()[0] == f"{bench.user}@%"
 
     def test_what_every_client_speaks_stands_first(self, bench):
         new = bench.make_credential()

@@ -131,6 +131,7 @@ def test_a_login_that_would_end_soon_is_made_anew_in_time(world, bao, approle):
     for n in range(2, 5):
         time.sleep(0.5)
         record = store.write(PATH, a_record(n, before=record))
+    assert store.read(PATH).revision == record.revision == 4
     store.close()
 
 
@@ -169,7 +170,8 @@ def test_a_pod_logs_in_with_its_service_account(world, kubernetes, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "token")  # as the kubelet writes it, readable by others
     auth = {"kubernetes": {"role": "rotator", "token": str(tmp_path / "link"), "mount": kubernetes}}
     store = world.store(auth=auth)
-    store.write(PATH, a_record(1))
+    written = store.write(PATH, a_record(1))
+    assert store.read(PATH).revision == written.revision == 1
     store.close()
 
 
