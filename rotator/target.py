@@ -173,6 +173,7 @@ class Live:
     id: str
     created: datetime | None = None
     label: str | None = None
+    """As the provider shows it. The core takes one for ours only where the id of a rotation stands in it, as `issue` was given it."""
     enabled: bool = True
     last_used: datetime | None = None
 

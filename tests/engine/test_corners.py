@@ -6,7 +6,7 @@ from labs import GRACE, SET, before, crash_at, due, fault_at, names, rotated, wi
 from rotator.errors import Conflict, Exit, Unreachable
 from rotator.model import Secret
 from rotator.rotate import Adopt, Compromise, HoldUntil, Undo
-from rotator.target import Rejected, Unfit
+from rotator.target import Rejected
 from rotator.testing.faults import Fault, FaultPlan
 from rotator.testing.lab import Lab, in_memory
 from rotator.testing.memory import MemoryPlace
@@ -64,20 +64,6 @@ def test_a_hold_after_the_revoke_was_written_down_is_too_late(shape):
         lab.at(12_700)
     lab.run(plan=crash_at("revoke"))
     assert "too late" in lab.run(HoldUntil("month end", 3000)).message
-
-
-def test_a_tombstone_that_is_let_in_but_unfit_is_alive():
-    lab = due("in place")
-    lab.run()
-    dead = lab.record().tombstones[0].credential.secret.reveal()
-
-    def unfit(self, credential):
-        if credential.secret.reveal() == dead:
-            raise Unfit("let in, but as another")
-        return credential.name
-
-    lab.at(10_800)
-    assert "BURY" in names(with_target(lab, verify=unfit).run())
 
 
 @pytest.mark.parametrize("shape", GRACE)
@@ -226,20 +212,6 @@ def test_a_death_is_confirmed_between_two_logins_of_current(refused):
     assert lab.record().previous.revoked
 
 
-def test_a_tombstone_of_the_previous_user_is_buried_under_the_previous_secret():
-    lab = rotated("alternating")
-    for seconds in (12_300, 20_020, 23_000, 30_040):
-        lab.at(seconds)
-        lab.run()
-    r = lab.record()
-    older = next(each for each in r.tombstones if each.credential.name == r.previous.credential.name)
-    user = lab.system.users[older.credential.name]
-    user.secrets = [older.credential.secret.reveal()]
-    lab.oracle.living = lab.system.living()
-    assert "BURY" in names(lab.run())
-    assert user.secrets == [r.previous.credential.secret.reveal()]
-
-
 def test_secrets_are_chosen_by_the_seam_and_no_two_are_alike():
     lab = due("in place")
     lab.run()
@@ -355,51 +327,9 @@ def test_in_place_a_password_that_a_human_sets_before_the_taking_back_stays():
     assert lab.system.users["app"].secrets == ["a-human-chose-this-0123456789-0123"]
 
 
-def test_what_was_taken_back_is_known_until_it_is_surely_dead(shape):
-    lab = due(shape)
-    lab.system.next_is_dud = True
-    assert "ABORT" in names(lab.run())
-    assert [each.credential.secret.reveal() in lab.system.duds for each in lab.record().tombstones] == [True]
-
-
 def test_a_named_run_makes_one_attempt(shape):
     lab = due(shape)
     lab.system.next_is_dud = True
     result = lab.run(named=True)
     assert result.why == "not_before"
     assert [names(result).count(each) for each in ("STAGE", "RESERVE")] in ([1, 0], [0, 1])
-
-
-def test_what_is_taken_back_is_known_until_current_was_seen_to_work():
-    lab = due("alternating")
-    lab.system.next_is_dud = True
-    lab.oracle.human_broke_current = True
-
-    def changed():
-        lab.system.users["app_a"].secrets = ["a-human-chose-this-0123456789-0123"]
-
-    assert lab.run(plan=before("revoke", changed)).why == "foreign_change"
-    assert lab.record().pending is not None
-
-
-def test_in_place_a_dead_one_that_was_never_proven_dead_stays_known():
-    lab = due("in place")
-    assert lab.run(plan=crash_at("confirm dead")) == "crashed"
-    lab.run(Compromise())
-    assert any(each.credential.same(lab.first) for each in lab.record().tombstones)
-
-
-def test_a_dead_secret_that_comes_back_in_grace_dies_and_both_that_must_live_go_on():
-    lab = rotated("overlapping")
-    for seconds in (12_300, 20_010):
-        lab.at(seconds)
-        lab.run()
-    record, user = lab.record(), lab.system.users["app"]
-    dead = record.tombstones[0].credential.secret.reveal()
-    user.secrets.append(dead)
-    lab.oracle.living = lab.system.living()
-    lab.at(20_100)
-    result = lab.run()
-    assert (result.why, result.exit, "BURY" in names(result)) == ("grace", Exit.DONE, True)
-    assert user.secrets == [record.current.credential.secret.reveal(), record.previous.credential.secret.reveal()]
-    assert lab.oracle.violations == []

@@ -1,19 +1,18 @@
 """What a run does in every situation that an operator can meet: one test for each."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from labs import GRACE, ISSUE, before, due, fault_at, living, names, rotated, with_target
 
 from rotator.errors import Exit, Unreachable
 from rotator.model import Place
-from rotator.rotate import Adopt, Resolve
+from rotator.rotate import Adopt
 from rotator.settings import Settings
 from rotator.spec import Named, PlaceSpec, ReloadSpec
 from rotator.testing.faults import Fault
 from rotator.testing.lab import Lab, in_memory
-from rotator.testing.twins import TwinKey, TwinUser
+from rotator.testing.twins import TwinUser
 
 
 def test_what_is_not_due_is_left_alone_and_writes_nothing(shape):
@@ -203,32 +202,6 @@ def test_a_ledger_that_fails_after_the_mint_does_not_lose_the_key(shape):
     assert lab.system.minted == 1
 
 
-def test_a_run_whose_lease_has_lapsed_stops_before_its_next_effect(shape):
-    lab = due(shape)
-    effect = "write record RESERVE" if shape.startswith("issue") else "write record STAGE"
-
-    def sleep():
-        lab.seam.t += 400
-
-    result = lab.run(plan=before(effect, sleep), run_time=10_000.0)
-    assert result.why in ("lapsed", "not_before", "failed", "grace", "at rest")
-    lab.clean_runs()
-    assert lab.oracle.violations == []
-
-
-def test_a_wall_clock_that_is_set_back_prolongs_no_lease(shape):
-    lab = due(shape)
-    alive = lab.system.living()
-    effect = "write record RESERVE" if shape.startswith("issue") else "write record STAGE"
-
-    def sleep():
-        lab.seam.t += 400
-        lab.seam.skew = -400.0
-
-    assert lab.run(plan=before(effect, sleep), run_time=10_000.0).why == "lapsed"
-    assert lab.system.living() == alive
-
-
 def test_a_login_without_an_answer_is_no_rejection(shape):
     lab = due(shape)
     original, first = lab.target, lab.first
@@ -248,14 +221,6 @@ def test_a_login_without_an_answer_is_no_rejection(shape):
     assert lab.record().current.id == kept.id
 
 
-def test_a_run_out_of_time_releases_and_the_next_goes_on(shape):
-    lab = due(shape)
-    result = lab.run(run_time=5.0)
-    assert (result.why, result.exit) == ("time", Exit.FAILED)
-    assert lab.record().lease is None
-    assert lab.run().exit is Exit.DONE
-
-
 def test_a_run_that_is_asked_to_stop_ends_after_its_step(shape):
     lab = due(shape)
     asked = iter([False, False] + [True] * 20)
@@ -268,60 +233,6 @@ def test_a_run_that_is_asked_to_stop_ends_after_its_step(shape):
         assert len(result.steps) == 2
     assert lab.record().lease is None
     assert lab.run().exit is Exit.DONE
-
-
-def test_a_wall_clock_that_is_off_stops_the_run_before_it_writes(shape):
-    lab = due(shape)
-    lab.seam.skew = -20_000.0
-    seq = lab.record().seq
-    result = lab.run(forced=True)
-    assert (result.why, result.exit, lab.record().seq) == ("clock", Exit.UNPROVEN, seq)
-
-
-def with_true_clock(lab):
-    """The lab's store, that tells the right time."""
-    open_store, true_now = lab.storage.store, lab.seam.ticks
-
-    def with_clock(runtime):
-        store = open_store(runtime)
-        store.clock = lambda: datetime.fromtimestamp(true_now(), UTC)
-        return store
-
-    lab.storage.store = with_clock
-    return lab
-
-
-@pytest.mark.parametrize("shape", GRACE)
-def test_a_clock_that_jumps_past_the_end_of_grace_is_seen_at_the_gate(shape):
-    lab = with_true_clock(rotated(shape))
-    lab.at(10_400)
-
-    def jump():
-        lab.seam.skew = 5_000.0
-
-    result = lab.run(Resolve(overwrite=frozenset({"env"})), plan=before("write record CLAIM", jump))
-    assert (result.why, result.exit) == ("clock", Exit.UNPROVEN)
-    q = lab.record().previous
-    assert (q.disable_intent, q.revoke_intent) == (None, None)
-    assert lab.oracle.violations == []
-
-
-@pytest.mark.parametrize("shape", GRACE)
-def test_a_clock_that_jumps_ahead_after_the_claim_revokes_nothing(shape):
-    lab = with_true_clock(rotated(shape))
-    lab.at(10_400)
-
-    def jump():
-        lab.seam.skew = 5_000.0
-
-    lab.storage.env.values.pop("env")
-    result = lab.run(plan=before("publish", jump))
-    assert lab.record().previous.revoke_intent is None
-    assert result.exit in (Exit.DONE, Exit.UNPROVEN)
-    lab.at(11_900)
-    lab.seam.skew = 5_000.0
-    assert lab.run().why == "clock"
-    assert lab.oracle.violations == []
 
 
 def test_current_that_is_older_than_its_policy_allows_is_overdue(shape):
@@ -352,54 +263,3 @@ def test_a_second_secret_of_an_overlapping_user_is_dropped_only_when_asked():
 def test_a_credential_of_another_user_is_not_adopted():
     lab = Lab("in place", in_memory())
     assert lab.run(Adopt(credential=replace(lab.first, name="root"))).why == "refused"
-
-
-def test_an_expired_tombstone_is_dropped(shape):
-    lab = rotated(shape)
-    for seconds in (12_300, 12_700):
-        lab.at(seconds)
-        lab.run()
-    assert len(lab.record().tombstones) == 1
-    lab.spec = replace(lab.spec, retire=True)
-    lab.at(200_000)
-    lab.run()
-    assert lab.record().tombstones == ()
-
-
-def test_a_dead_secret_that_comes_back_is_killed_again(shape):
-    lab = rotated(shape)
-    for seconds in (12_300, 12_700):
-        lab.at(seconds)
-        lab.run()
-    dead = lab.record().tombstones[0].credential
-    user = lab.system.users.get(dead.name)
-    if user is None:
-        lab.system.keys[dead.name] = TwinKey(dead.secret.reveal(), lab.seam.now())
-    elif shape == "in place":
-        user.secrets = [dead.secret.reveal()]
-        lab.oracle.human_broke_current = True
-    else:
-        user.secrets, user.enabled = [*user.secrets, dead.secret.reveal()], True
-    lab.oracle.living = lab.system.living()
-    lab.at(13_000)
-    result = lab.run()
-    assert "BURY" in names(result)
-    assert (dead.name, dead.secret.reveal()) not in lab.system.living()
-    current = lab.record().current.credential
-    assert (current.name, current.secret.reveal()) in lab.system.living()
-
-
-def test_a_tombstone_is_kept_while_a_place_does_not_show_current(shape):
-    lab = rotated(shape)
-    for seconds in (12_300, 12_700):
-        lab.at(seconds)
-        lab.run()
-    lab.spec = replace(lab.spec, retire=True)
-    lab.storage.env.down = True
-    lab.at(200_000)
-    lab.run()
-    assert len(lab.record().tombstones) == 1
-    lab.storage.env.down = False
-    lab.at(300_000)
-    lab.run()
-    assert lab.record().tombstones == ()
