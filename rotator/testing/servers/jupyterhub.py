@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from rotator.testing.servers.base import BARE, Server
+from rotator.testing.servers.base import BARE, Server, free_ports
 
 _CONFIG = """
 from jupyterhub.proxy import Proxy
@@ -69,7 +68,7 @@ class HubServer(Server):
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.folder = Path(tempfile.mkdtemp(prefix="hub-"))
-        self._port, self._front = _free_ports(2)
+        self._port, self._front = free_ports(2)
         config = self.folder / "config.py"
         config.touch(0o600)
         config.write_text(
@@ -140,15 +139,3 @@ class HubServer(Server):
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = Path()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; held together, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

