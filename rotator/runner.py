@@ -64,10 +64,33 @@ def preload(types: Iterable[str]) -> list[str]:
 
 @dataclass
 class Spare:
-    """A process that waits for its run, and the pipe by which that comes."""
+    """A process that waits for its run, and the pipe by which that comes and its result goes."""
 
     future: Future[Any]
-    jobs: Connection
+    """Done when the process has ended."""
+    pipe: Connection
+
+    def collect(self, seconds: float, told: Future[RunResult]) -> None:
+        """Pass on the result as soon as it is there: that the process then ends takes some 3 ms, in which the next run may begin.
+
+        Where none comes, how the process ended is passed on; where none comes in time, it is killed.
+        """
+        try:
+            with self.pipe:
+                if self.pipe.poll(seconds):
+                    return told.set_result(self.pipe.recv())
+            self.future.cancel()
+            return told.set_exception(TimeoutError())
+        except (EOFError, OSError) as error:
+            return told.set_exception(self._end() or error)
+        except BaseException as error:  # noqa: BLE001 - a thread of ours tells whatever came
+            return told.set_exception(error)
+
+    def _end(self) -> BaseException | None:
+        try:
+            return self.future.exception()
+        except CancelledError as error:
+            return error
 
 
 class Runner:
@@ -86,6 +109,8 @@ class Runner:
         self.running: dict[Future[RunResult], Job] = {}
         self.busy: Counter[str] = Counter()
         self.spare: Spare | None = None
+        self.ending: set[Future[Any]] = set()
+        """Processes that have told their result, and are not gone yet."""
 
     def stop(self) -> None:
         """Begin no further run, and let those that go on end after their present step. May be called twice, also by a signal handler."""
@@ -109,9 +134,9 @@ class Runner:
 
     def _wait(self) -> Spare:
         """A process that waits for its run."""
-        reader, writer = self.context.Pipe(duplex=False)
-        spare = Spare(self._process(None, wait_for_job, reader, self.stop_reader), writer)
-        reader.close()
+        ours, theirs = self.context.Pipe()
+        spare = Spare(self._process(None, wait_for_job, theirs, self.stop_reader), ours)
+        theirs.close()
         return spare
 
     def _hand_over(self, job: Job, deadline: float) -> Future[RunResult]:
@@ -120,22 +145,32 @@ class Runner:
         if spare is None or spare.future.done():
             spare = self._wait()
         try:
-            spare.jobs.send((self.worker, job))
+            spare.pipe.send((self.worker, job))
         except OSError:  # it has just died
             spare = self._wait()
             with suppress(OSError):  # so has this one: its future says how
-                spare.jobs.send((self.worker, job))
-        spare.jobs.close()
-        timer = threading.Timer(deadline, spare.future.cancel)
-        timer.daemon = True
-        timer.start()
-        spare.future.add_done_callback(lambda _: timer.cancel())
-        return spare.future
+                spare.pipe.send((self.worker, job))
+        self.ending = {each for each in self.ending if not each.done()} | {spare.future}
+        told: Future[RunResult] = Future()
+        told.set_running_or_notify_cancel()
+        threading.Thread(target=spare.collect, args=(deadline, told), name="result of a run", daemon=True).start()
+        return told
+
+    def only(self, job: Job, secret: Connection | None = None) -> RunResult:
+        """One run, and its process gone."""
+        result = result_of(job, self.start(job, secret))
+        self.rest()
+        return result
+
+    def rest(self) -> None:
+        """Wait until the processes of told runs are gone: a spec's lock is its process's until then. May be called twice."""
+        wait(self.ending)
+        self.ending.clear()
 
     def dismiss(self) -> None:
         """Let the process go that waits for a run. May be called twice."""
         if self.spare:
-            self.spare.jobs.close()
+            self.spare.pipe.close()
             self.spare = None
 
     def add(self, job: Job) -> None:
@@ -172,7 +207,7 @@ class Runner:
         while True:
             yield from self.pump()
             if not self.running:
-                return
+                return self.rest()
             wait(self.running, return_when=FIRST_COMPLETED, timeout=1.0)
 
 

@@ -152,15 +152,14 @@ def settle_in() -> None:
     guard_hooks()  # a thread or destructor of a plugin that raises would print its message
 
 
-def wait_for_job(jobs: Connection, stop: Connection) -> RunResult | None:
-    """Perform the one run that comes by this pipe; None where none comes. So a process can be there before its run."""
+def wait_for_job(pipe: Connection, stop: Connection) -> None:
+    """Perform the one run that comes by this pipe, if one comes, and send back how it ended. So a process can be there before its run."""
     settle_in()
     try:
-        worker, job = jobs.recv()
+        worker, job = pipe.recv()
     except EOFError:
-        return None
-    result: RunResult = worker(job, stop, None)
-    return result
+        return
+    pipe.send(worker(job, stop, None))
 
 
 def work(job: Job, stop: Connection | None, secret: Connection | None, run: Callable[..., RunResult] | None = None) -> RunResult:
@@ -190,11 +189,13 @@ def _receive(job: Job, pipe: Connection) -> Credential:
 
 
 def execute(job: Job, order: Order, *, seam: Seam | None = None, around: Around | None = None) -> RunResult:
-    """Lock, ledger and ports; then the engine. Proofs hand in a seam, and what stands around each effect."""
+    """Lock, ledger and ports; then the engine. Proofs hand in a seam, and what stands around each effect.
+
+    The last watchdog stays armed: it also ends a process that does not end by itself. Who calls this in a process that stays disarms it.
+    """
     from rotator.ledgers.sqlite import open_ledger
 
     seam, state = seam or WorkerSeam(), StateDir(job.config.state)
-    watched = seam if isinstance(seam, WorkerSeam) else None
     if order.dry:
         home = state.free(job.spec.chain)
         order = replace(order, home=home or "", take_over=home is not None)
@@ -209,8 +210,6 @@ def execute(job: Job, order: Order, *, seam: Seam | None = None, around: Around 
         return Run(job.spec, ports(job, order), ledger, order, seam, around).go()
     finally:
         ledger.close()
-        if watched:
-            watched.disarm()
 
 
 def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:

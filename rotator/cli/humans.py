@@ -21,7 +21,7 @@ def one(options: Options, name: str, command: Command, values: dict[str, str] | 
         return finish(options, loaded, [])
     job = make_job(loaded, specs[0], options=options, command=command, named=True, **order)
     if values is None:
-        return finish(options, loaded, [result_of(job, runner.start(job))])
+        return finish(options, loaded, [runner.only(job)])
     reader, writer = runner.context.Pipe(duplex=False)
     future = runner.start(job, reader)
     reader.close()

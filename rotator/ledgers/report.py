@@ -88,4 +88,6 @@ def _span(rows: list[Loose]) -> str:
 
 def printable(text: str) -> str:
     """Text from a ledger for a terminal: what is not printable is shown escaped, so that it moves no cursor and hides nothing."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -215,10 +215,11 @@ class Run(Humans):
         return None
 
     def keep_record(self, new: Record, step: Step, reason: str) -> None:
-        """Write what a step leaves behind: the first one with CLAIM, the last one with RELEASE, in one write with the lease's change."""
+        """Write what a step leaves behind: the first with CLAIM, the last with RELEASE, PUBLISH's with CONFIRM's, which only looks."""
         if not self.claimed:
             return self.claim(new, step.name, reason)
-        if not plan(self.spec, new, self.seen, self.seam.now()).ends:
+        following = plan(self.spec, new, self.seen, self.seam.now())
+        if not following.ends and (step.name, following.name) != (Name.PUBLISH, Name.CONFIRM):
             return self.write(new, step.name, reason)
         self.tell(Phase.RECORD, step=step.name, reason=reason or None, outcome=Result.SUCCESS)
         self.record, self.unwritten = new, True

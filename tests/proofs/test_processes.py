@@ -256,10 +256,10 @@ def test_a_run_whose_processes_die_before_they_take_it_is_told_as_died(line, mon
 
     def dead():
         spare = wait()
-        spare.jobs.close()  # it is let go at once
+        spare.pipe.close()  # it is let go at once
         spare.future.exception()
-        reader, spare.jobs = line.runner.context.Pipe(duplex=False)
-        reader.close()
+        spare.pipe, theirs = line.runner.context.Pipe()
+        theirs.close()
         spare.future = line.runner._process(None, os._exit, 1)
         return spare
 

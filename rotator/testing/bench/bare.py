@@ -17,7 +17,7 @@ from rotator.rotate import RunResult
 from rotator.spec import RotationSpec
 from rotator.state import Lock, StateDir
 from rotator.testing.bench.site import Site
-from rotator.worker import execute
+from rotator.worker import WorkerSeam, execute
 from rotator_postgres import login, session
 
 
@@ -90,9 +90,11 @@ def in_process(loaded: Loaded, spec: RotationSpec) -> RunResult:
         return taken[-1]
 
     StateDir.take = remembered  # type: ignore[method-assign, assignment]  # else the lock would stay with this process
+    seam = WorkerSeam()
     try:
-        return execute(job, replace(job.order, emit=lambda _events: None))
+        return execute(job, replace(job.order, emit=lambda _events: None), seam=seam)
     finally:
+        seam.disarm()
         StateDir.take = take  # type: ignore[method-assign]  # as it was
         for each in taken:
             if each:

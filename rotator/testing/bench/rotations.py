@@ -9,8 +9,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from rotator.cli.runs import make_job
-from rotator.ledgers.sqlite import open_ledger
+from rotator.cli.runs import held_ledger, make_job
 from rotator.model import Secret
 from rotator.runner import Runner, preload
 from rotator.testing.bench.bare import Act, Bare, Recorder
@@ -46,15 +45,15 @@ def one_by_one(count: int) -> dict[str, Any]:
         acts = _recorded(site, loaded)
         bare, ours, theirs = _bare(site, acts), list[float](), list[float]()
         runner = Runner(runs=1, per_connection=1, libraries=preload({"postgres"}))
-        open_ledger(loaded.config.ledger_url)  # as `rotator run` holds it open
         by_name = {each.name: each for each in loaded.specs}
-        for number in range(1, count + 1):
-            spec, other = by_name[site.users[number]], site.users[count + number]
-            begun = time.perf_counter()
-            result = runner.start(make_job(loaded, spec, named=True, forced=True, trigger="manual"), more=number < count).result()
-            ours.append(time.perf_counter() - begun)
-            assert result.exit == 0, result
-            theirs.append(bare.rotate(other, site.passwords[other], _new()))
+        with held_ledger(loaded):
+            for number in range(1, count + 1):
+                spec, other = by_name[site.users[number]], site.users[count + number]
+                begun = time.perf_counter()
+                result = runner.start(make_job(loaded, spec, named=True, forced=True, trigger="manual"), more=number < count).result()
+                ours.append(time.perf_counter() - begun)
+                assert result.exit == 0, result
+                theirs.append(bare.rotate(other, site.passwords[other], _new()))
     mine, bare_ms = statistics.median(ours) * 1000, statistics.median(theirs) * 1000
     return {
         "name": "rotation",
@@ -80,11 +79,12 @@ def many_due(count: int, at_once: int = 4) -> dict[str, Any]:
         acts = _recorded(site, loaded)
         by_name = {each.name: each for each in loaded.specs}
         runner = Runner(runs=at_once, per_connection=at_once, libraries=preload({"postgres"}))
-        open_ledger(loaded.config.ledger_url)
         jobs = [make_job(loaded, by_name[each], named=True, forced=True, trigger="manual") for each in site.users[1 : count + 1]]
-        begun = time.perf_counter()
-        exits = Counter(int(each.exit) for each in runner.run(jobs))
-        ours = count / (time.perf_counter() - begun)
+        with held_ledger(loaded):
+            begun = time.perf_counter()
+            exits = Counter(int(each.exit) for each in runner.run(jobs))
+            ours = count / (time.perf_counter() - begun)
+        assert set(exits) == {0}, exits
         others = [(each, site.passwords[each].reveal()) for each in site.users[count + 1 :]]
         where = (site.server.host, site.server.port, site.server.superuser, site.server.password.reveal())
         context = multiprocessing.get_context("fork")
@@ -98,7 +98,6 @@ def many_due(count: int, at_once: int = 4) -> dict[str, Any]:
     return {
         "name": "due",
         "count": count,
-        "exits": dict(exits),
         "ours_per_s": round(ours, 1),
         "bare_per_s": round(bare, 1),
         "ratio": round(bare / ours, 2),
