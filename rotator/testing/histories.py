@@ -9,10 +9,14 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rotator.errors import Exit
 from rotator.rotate import Command, Compromise, HoldUntil, Kind, Resolve, RunResult, Undo
+from rotator.schedule import cron
 from rotator.testing.faults import Fault, FaultPlan
 from rotator.testing.interleave import Interleaving
 from rotator.testing.lab import SHAPES, Lab, Storage
@@ -29,6 +33,12 @@ DAY, YEAR = 86_400.0, 31_536_000.0
 SKEWS = (DAY, -DAY, 3_600.0, -3_600.0, -10 * YEAR, 50.0)
 WAITS = (0.0, 30.0, 400.0, 1_100.0, 1_900.0, 10_100.0)
 """Seconds: at once, in a back-off, past a lease, past grace, past both, the next slot."""
+SLOT = -1.0
+"""In place of seconds: until the next slot."""
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Africa/Casablanca", "America/Santiago")
+"""Clocks that change by an hour or by half of one, at two in the night or at midnight, in the north and in the south."""
+CRONS = ("30 2 * * *", "15 1 * * *", "0 0 * * *", "45 * * * *")
+"""In the hour that a clock skips or shows twice, at the change itself, and each hour."""
 FARTHEST = 45
 """Effects of the longest run."""
 
@@ -53,6 +63,11 @@ class History:
     fences: bool = True
     lag: float = 0.0
     """Seconds until the provider lists and lets in what it has minted; it says so itself."""
+    cron: str = ""
+    """Empty: a slot each 10,000 seconds."""
+    zone: str = "UTC"
+    start: float | None = None
+    """Seconds since the epoch."""
 
     def line(self) -> str:
         """As JSON, to keep."""
@@ -76,7 +91,25 @@ def draw(rng: random.Random, *, most: int = 7) -> History:
     acts += ["stranger in a place", "new password"] if not shape.startswith("issue") else ["stranger in a place", "new key"]
     moments = [_moment(rng, rng.choice(acts)) for _ in range(rng.randint(2, most))]
     lag = rng.choice([0.0, 0.0, 3.0]) if shape.startswith("issue") else 0.0
-    return History(shape, (Moment(10_010, "run", _faults(rng)), *moments), rng.random() < 0.5 or shape.startswith("issue"), lag)
+    plain = History(shape, (Moment(10_010, "run", _faults(rng)), *moments), rng.random() < 0.5 or shape.startswith("issue"), lag)
+    return _around_a_change(rng, plain) if rng.random() < 0.3 else plain
+
+
+def _around_a_change(rng: random.Random, history: History) -> History:
+    """The same by a cron expression, begun within two days before a clock changes; about half of the waits are until the next slot."""
+    zone = rng.choice(ZONES)
+    first, *others = history.moments
+    moments = [replace(first, after=SLOT), *(replace(each, after=SLOT) if rng.random() < 0.5 else each for each in others)]
+    start = rng.choice(changes(zone)) - rng.uniform(0, 2 * DAY)
+    return replace(history, moments=tuple(moments), cron=rng.choice(CRONS), zone=zone, start=round(start))
+
+
+@cache
+def changes(zone: str) -> tuple[float, ...]:
+    """When a zone's clock changes in 2026, in seconds since the epoch, to the half hour."""
+    clock, first, step = ZoneInfo(zone), datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=30)
+    times = [first + number * step for number in range(366 * 48)]
+    return tuple(each.timestamp() for each in times if each.astimezone(clock).utcoffset() != (each - step).astimezone(clock).utcoffset())
 
 
 def _moment(rng: random.Random, act: str) -> Moment:
@@ -136,7 +169,10 @@ class Teller:
 
     def __init__(self, history: History, storage: Storage) -> None:
         self.history = history
-        self.lab = Lab(history.shape, storage, fences=history.fences, lag=history.lag)
+        when = {"when": cron(history.cron, history.zone)} if history.cron else {}
+        self.lab = Lab(history.shape, storage, fences=history.fences, lag=history.lag, changes=when)
+        if history.start is not None:
+            self.lab.seam.t = history.start
         self.plans: list[FaultPlan] = []
         self.touched = False
         """A human, or a stranger, did what only a human can settle."""
@@ -146,7 +182,7 @@ class Teller:
         lab = self.lab
         lab.adopt()
         for each in self.history.moments:
-            lab.seam.t += each.after
+            lab.seam.t = lab.seam.t + each.after if each.after >= 0 else self._next_slot()
             self._act(each)
         self._rest()
         ends = [each.why if isinstance(each, RunResult) else each for each in lab.results]
@@ -222,12 +258,17 @@ class Teller:
         if second.exit not in (Exit.DONE, Exit.HUMAN) and not self.touched:
             lab.oracle.violate("I6", f"after two clean runs: {first.why}, {second.why}")
         self._until_rest()
-        lab.seam.t = lab.spec.when.next_slot(lab.record().last_slot, lab.seam.t) + 1.0
+        lab.seam.t = self._next_slot()
         last = self._until_rest()
         if self.touched:
             return self._only_its_own_end(last)
         lab.oracle.at_rest(last)
         return lab.audited()
+
+    def _next_slot(self) -> float:
+        """A second after the next slot begins, or now where it has."""
+        lab = self.lab
+        return max(lab.seam.t, lab.spec.when.next_slot(lab.record().last_slot, lab.seam.t) + 1.0)
 
     def _until_rest(self) -> RunResult:
         """What was begun ends, before the next slot comes."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.testing.histories import History, draw, shorter, tell
+from rotator.testing.histories import ZONES, History, changes, draw, shorter, tell
 from rotator.testing.lab import in_memory, on_disk
 
 pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
@@ -46,6 +46,13 @@ def test_no_history_breaks_a_law(first):
 def test_no_history_on_disk_breaks_a_law(first, fast_folder):
     folders = (fast_folder / str(each) for each in range(10**9))
     assert broken(range(first, first + ON_DISK), lambda: on_disk(next(folders)), most=4) == []
+
+
+def test_histories_begin_before_both_changes_of_six_clocks():
+    drawn = [draw(random.Random(number)) for number in range(4 * EACH)]
+    near = {(each.zone, at) for each in drawn if each.cron for at in changes(each.zone) if 0 <= at - each.start <= 2 * 86_400}
+    assert near == {(zone, at) for zone in ZONES for at in changes(zone)}
+    assert len(near) == 12
 
 
 def test_a_history_is_read_back_as_it_was_written():
