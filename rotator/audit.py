@@ -48,6 +48,8 @@ class EventName(StrEnum):
     """A human says that a credential has leaked."""
     SECRET_READ = "secret.read"  # noqa: S105 - the name of an event
     """`rotator get`: who read which secret, when and why."""
+    REKEYED = "store.rekeyed"
+    """`rotator store rekey`: a store's files are sealed with another key."""
 
 
 class Phase(StrEnum):

@@ -33,6 +33,7 @@ COMMANDS = {
     "undo": "Go back to the old credential while it lives.",
     "compromise": "Mark a credential as leaked, and rotate at once.",
     "get": "Print what consumers of the file store see.",
+    "store": "Seal a file store with another key.",
     "audit": "Show, prove or export the audit ledger.",
     "plugins": "List what is installed, and what each can do.",
 }

@@ -44,6 +44,11 @@ class Keyring:
         self._first = keys[0][0]
         self._ciphers: dict[str, AESGCM] = {}
 
+    @property
+    def first(self) -> str:
+        """The id of the key that seals."""
+        return self._first
+
     def check(self) -> None:
         """Read every key. Raises `BadInput` where one is no key."""
         for kid in self._refs:
@@ -97,6 +102,11 @@ def head_of(path: str, data: bytes) -> tuple[int, str]:
     """
     _, rev, nonce, _ = _parts(path, data)
     return rev, f"{rev}.{_text(nonce)}"
+
+
+def kid_of(path: str, data: bytes) -> str:
+    """The id of the key that a file says it was sealed with. Raises `Corrupt` where it is none of ours."""
+    return _parts(path, data)[0]
 
 
 def _key(kid: str, secret: Secret) -> bytes:

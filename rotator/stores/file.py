@@ -6,7 +6,8 @@
 `path` is a directory of the runner's own (mode 0700) that holds `records/` and `values/`; `prepare` makes it. A directory without these
 two is taken for a mount that is not there, never for an empty store. `key` refers to the base64 of 32 random bytes
 (`(umask 077; openssl rand -base64 32 > var/store.key)`). To change the key, write `keys:` in its place, the new one first:
-`keys: [{id: k2, file: var/new.key}, {id: k1, file: var/store.key}]`; a single `key` is called k1. The first seals, each of them opens.
+`keys: [{id: k2, file: var/new.key}, {id: k1, file: var/store.key}]`; a single `key` is called k1. The first seals, each of them opens;
+`rotator store rekey` seals all that is there with the first, and then the others can go.
 
 The record of path `orders/db` is the file `records/orders/db.rec`, what consumers see is `values/orders/db.rec`; `orders/db.lock` beside
 each of them serialises its writers and is never removed. No part of a path but its last may therefore end in `.rec` or `.lock`.
@@ -32,7 +33,7 @@ from rotator.record import Record, from_document, to_document
 from rotator.seam import Seam
 from rotator.settings import LocalPath, SecretRef, Settings
 from rotator.store import Runtime, Store
-from rotator.stores.envelope import Keyring, Opened, head_of
+from rotator.stores.envelope import Keyring, Opened, head_of, kid_of
 from rotator.values import refuse_unfit
 
 RECORDS, VALUES = "records", "values"
@@ -175,6 +176,34 @@ class FileStore(Store[FileStoreSettings]):
         return _values(path, found) if found else None
 
     # ---- both
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that seals."""
+        return self._ring.first
+
+    def documents(self) -> list[tuple[str, str]]:
+        """Every file of records and of values, as kind and path."""
+        with answers("list the store"), ExitStack() as opened:
+            return [(kind, path) for kind in (RECORDS, VALUES) for path in sorted(_walk(self._kind(opened, kind), ""))]
+
+    def rekey(self, kind: str, path: str, now: float) -> bool | None:
+        """(changes) Seal a file with the first key: True where it was not, False where it was, None while a run holds its lease.
+
+        May be called twice. What stands in it stays; a record's revision is another afterwards, so a run that read it before and has not
+        claimed yet ends with a conflict. Raises `PortError`, and `Corrupt` where no key of ours opens it.
+        """
+        with self._locked(kind, path) as (folder, name):
+            data = self._sealed(folder, name)
+            if data is None or kid_of(path, data) == self._ring.first:
+                return False
+            found = self._ring.open(kind, path, data)
+            lease = from_document(found.document, found.revision).lease if kind == RECORDS else None
+            if lease and lease.until > now:
+                return None
+            sealed, _ = self._ring.seal(kind, path, found.rev + 1, self._encode(f"{kind} {path}", found.document))
+            folder.replace(name, sealed)
+        return True
 
     def check(self) -> list[Finding]:
         """Both directories are there and ours alone, and the first record that is found opens. A key that cannot be read is `BadInput`."""

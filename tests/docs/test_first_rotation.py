@@ -102,6 +102,7 @@ ASKED = {
     "status": ["--json", "status"],
     "validate": ["--json", "validate"],
     "get": ["get", "app"],
+    "store rekey": ["--json", "store", "rekey"],
     "audit verify": ["--json", "audit", "verify"],
     "plugins list": ["--json", "plugins", "list"],
 }

@@ -85,7 +85,7 @@ def day(field, servers, drop_in):
     codes["denied"] = field.rotator(*DEBUG, "run", "token", "--force").code
     field.private("admin/hub", servers.hub.tokens["admin"])
     codes["healed"] = field.rotator("--json", *DEBUG, "run", *FOUR).code
-    for command in (("status",), ("dry-run",), ("audit", "show"), ("--json", "audit", "show")):
+    for command in (("status",), ("dry-run",), ("audit", "show"), ("--json", "audit", "show"), ("store", "rekey")):
         field.rotator(*DEBUG, *command)
     codes["verify"] = field.rotator(*DEBUG, "audit", "verify").code
     shown = field.rotator(*DEBUG, "get", "solo", kept=False)

@@ -1,0 +1,104 @@
+"""`rotator store`: work on a store itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rotator.cli import Options
+from rotator.errors import BadInput, Corrupt, Exit, PortError
+
+if TYPE_CHECKING:
+    from rotator.load.config import Config
+    from rotator.stores.file import FileStore
+
+NEW, OLD, LEASED = "rewritten", "already", "leased"
+"""What became of a document; another word is what was wrong with it."""
+
+
+@click.group("store")
+def command() -> None:
+    """Work on a store itself."""
+
+
+@command.command("rekey")
+@click.argument("name", required=False)
+@click.pass_obj
+def rekey(options: Options, name: str | None) -> int:
+    """Seal every record and value of a file store with the first of its `keys`.
+
+    NAME is the store's in rotator.yaml; it may be left out where there is one file store. What a run holds the lease of is left as it
+    is: run this again. May be interrupted, and run again. When nothing is left, the other keys may be removed; what you keep of older
+    backups of the store still needs them.
+    """
+    from rotator.cli import render
+    from rotator.cli.stores import open_stores
+
+    config = options.load_lenient().config
+    with open_stores(config) as stores:
+        name, store = _chosen(stores, name)
+        became = {f"{kind}/{path}": _one(store, kind, path) for kind, path in store.documents()}
+        key = store.key_id
+    counts = Counter(became.values())
+    left = {path: state for path, state in became.items() if state not in (NEW, OLD)}
+    _tell(config, name, f"key {key}: {counts[NEW]} rewritten, {counts[OLD]} already, {len(left)} left", done=not left)
+    code = Exit.FAILED if left else Exit.DONE
+    if options.json:
+        found = [{"document": path, "why": state} for path, state in left.items()]
+        counted = {"rewritten": counts[NEW], "already": counts[OLD], "left": found}
+        render.as_json({"exit": int(code), "store": name, "key": key, **counted})
+        return code
+    if left:
+        render.table(["DOCUMENT", "LEFT"], [[path, state] for path, state in left.items()])
+    click.echo(f"store {name}: {counts[NEW]} documents sealed with key {key} now, {counts[OLD]} were before, {len(left)} are left")
+    click.echo("run it again when the runs have ended" if left else f"all other keys of store {name} may be removed")
+    return code
+
+
+def _one(store: FileStore, kind: str, path: str) -> str:
+    """What became of one document; one that does not open stops no other."""
+    try:
+        changed = store.rekey(kind, path, datetime.now(UTC).timestamp())
+    except (PortError, Corrupt) as error:
+        return str(error)
+    return LEASED if changed is None else NEW if changed else OLD
+
+
+def _chosen(stores: dict[str, Any], name: str | None) -> tuple[str, FileStore]:
+    """The store that is meant. `BadInput` where there is none, or more than one."""
+    from rotator.stores.file import FileStore
+
+    ours = {each: store for each, store in stores.items() if isinstance(store, FileStore)}
+    if name is None and len(ours) == 1:
+        return next(iter(ours.items()))
+    if name in ours:
+        return name, ours[name]
+    known = ", ".join(ours) or "none"
+    if name is None:
+        raise BadInput("say which store is meant", fix=f"the stores of type file are: {known}")
+    raise BadInput(f"{name} is no store of type file", fix=f"the stores of type file are: {known}; others change their keys themselves")
+
+
+def _tell(config: Config, name: str, reason: str, *, done: bool) -> None:
+    from contextlib import closing
+
+    from rotator.audit import LEDGER_CHAIN, Event, EventName, Result
+    from rotator.cli.runs import actor, trigger
+    from rotator.ledgers.sqlite import open_ledger
+
+    with closing(open_ledger(config.ledger_url)) as ledger:
+        ledger.append_loose(
+            Event(
+                ts=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                event=EventName.REKEYED,
+                chain=LEDGER_CHAIN,
+                outcome=Result.SUCCESS if done else Result.FAILURE,
+                reason=f"store {name}, {reason}",
+                actor=actor(),
+                trigger=trigger(),
+                config_sha256=config.sha256,
+            )
+        )
