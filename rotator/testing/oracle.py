@@ -41,6 +41,8 @@ class Oracle:
     last_shown: dict[str, Login | None] = field(default_factory=dict)
     ever_shown: set[Login] = field(default_factory=set)
     slots: list[float] = field(default_factory=list)
+    begun: dict[str, float] = field(default_factory=dict)
+    """Slots of rotations by their ids."""
     promoted: str | None = None
     were_current: set[str] = field(default_factory=set)
     seen: Record = field(default_factory=Record)
@@ -116,13 +118,16 @@ class Oracle:
                 self.violate("I1 place", f"after {name} {place} shows {seen[0]}, which is dead")
 
     def _slot(self, record: Record) -> None:
-        """A version that becomes current for the first time rotates a slot; UNDO only makes one current again."""
+        """A version that becomes current for the first time rotates the slot that it was begun for; UNDO only makes one current again."""
+        if record.pending:
+            self.begun[record.pending.id] = record.pending.slot
         if record.current and record.current.id != self.promoted:
             new = record.current.id
             if new not in self.were_current and (not record.previous or record.previous.id == self.promoted):
-                if record.last_slot in self.slots and record.generation > 1:
-                    self.violate("I11", f"slot {record.last_slot} was rotated twice")
-                self.slots.append(record.last_slot)
+                slot = self.begun.get(new, record.last_slot)
+                if slot in self.slots and record.generation > 1:
+                    self.violate("I11", f"slot {slot} was rotated twice")
+                self.slots.append(slot)
             self.promoted = new
             self.were_current.add(new)
 
