@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.destination import Denied, Foreign, Level, Place, Refused, Secret, Unreachable
-from rotator.destinations.env_file import MOST, EnvFile, EnvFileSettings
+from rotator.destinations.env_file import EnvFile, EnvFileSettings
+from rotator.destinations.local import MOST
 from rotator.files import Disk, Folder
 from rotator.testing.broken_disk import ShortDisk, each_fault
 from rotator.testing.destination_contract import runtime

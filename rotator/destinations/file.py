@@ -1,0 +1,75 @@
+"""A file as a destination: named keys of a JSON object, or one raw value.
+
+    destinations:
+      web-config: {type: file, format: json, path: /etc/web/secrets.json, mode: "0640", group: web}
+      api-token: {type: file, format: raw, path: /run/web/api-token, owner: web}
+
+and in a schedule `publish: [{destination: web-config, keys: {db_password: password}}]`; of a raw file the one key is called `value`:
+`keys: {value: password}`. In a JSON object only the named keys of its outermost level are set, as strings; all else stays as it is, byte
+for byte: order, white space, how numbers are written. What `env_file` says of owner, mode, mounts, links and its lock file holds here; so
+does this: the file is replaced as a whole, and has no room for a generation. A writer that comes late is seen and mended by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from rotator.destination import Place, Refused, Secret
+from rotator.destinations.dotenv import NAME
+from rotator.destinations.jsontext import JsonText
+from rotator.destinations.local import LocalFile, LocalFileSettings
+
+VALUE = "value"
+"""What the one key of a raw file is called: two specs that write the same file are refused as two that write the same key."""
+
+
+class Format(StrEnum):
+    """What the file is."""
+
+    JSON = "json"
+    """An object, of which some keys are ours."""
+    RAW = "raw"
+    """One value, and nothing else."""
+
+
+class FileSettings(LocalFileSettings):
+    """`type: file` in rotator.yaml."""
+
+    format: Format
+    newline: bool = False
+    """Whether a raw value ends with a newline, for readers that want lines."""
+
+
+class File(LocalFile[FileSettings]):
+    """Named keys of a JSON object, or one raw value."""
+
+    settings = FileSettings
+    kind, name, fix = "a file", NAME, "use letters, digits and _, beginning with no digit"
+
+    def publish(self, place: Place, values: Mapping[str, Secret], version: str, generation: int) -> None:
+        """Set all keys in one replacement of the file, under its lock. Does nothing where it is already so."""
+        self._one(place)
+        super().publish(place, values, version, generation)
+
+    def published(self, place: Place) -> Mapping[str, Secret]:
+        """Read and parsed afresh, without a lock: the file is replaced as a whole."""
+        self._one(place)
+        return super().published(place)
+
+    def replaced(self, old: str, values: Mapping[str, str], path: str) -> str:
+        """A raw value replaces all that was there."""
+        if self.config.format is Format.JSON:
+            return JsonText(old, path).replaced(values)
+        return values[VALUE] + "\n" * self.config.newline
+
+    def found(self, old: str, keys: Mapping[str, str], path: str) -> Mapping[str, str]:
+        """Of a raw value the newline belongs to it unless `newline` says that it is the file's."""
+        if self.config.format is Format.JSON:
+            return JsonText(old, path).values(keys)
+        value = old.removesuffix("\n") if self.config.newline else old
+        return {VALUE: value} if value else {}
+
+    def _one(self, place: Place) -> None:
+        if self.config.format is Format.RAW and set(place.keys) != {VALUE}:
+            raise Refused("a raw file holds one value", f"write keys: {{{VALUE}: FIELD}}, or use format: json")
