@@ -143,17 +143,19 @@ class Told:
 class Guarded(FaultPlan):
     """Faults that can be suffered: of a mint no duplicate, of a read only what a read can suffer.
 
-    A call that arrives after its own retry and after later steps harms a target that cannot fence: docs/limits.md leaves that open.
+    A call that arrives after its own retry and after later steps harms a target that cannot fence, and what a provider without labels mints
+    long after it was asked may be anybody's: docs/limits.md leaves both open.
     """
 
-    def __init__(self, plan: dict[int, Fault], *, late: bool) -> None:
+    def __init__(self, plan: dict[int, Fault], *, late: bool, late_mint: bool = True) -> None:
         super().__init__(plan)
-        self.can_be_late = late
+        self.can_be_late, self.late_mint = late, late_mint
 
     def effect(self, name: str, kind: Kind, call: Callable[[], Any]) -> Any:
         fault = self.plan.get(self.count + 1)
         if fault is not None:
-            fault = Fault.TIMEOUT if fault is Fault.LATE and not self.can_be_late else fault
+            can = self.late_mint if name == "mint" else self.can_be_late
+            fault = Fault.TIMEOUT if fault is Fault.LATE and not can else fault
             self.plan[self.count + 1] = _suffered(name, kind, fault)
         return super().effect(name, kind, call)
 
@@ -216,7 +218,8 @@ class Teller:
 
     def _run(self, moment: Moment, command: Command | None = None, **order: Any) -> None:
         late = self.history.fences or self.history.shape.startswith("issue")
-        plan = Guarded({number: Fault(kind) for number, kind in moment.faults}, late=late)
+        labels = bool(self.lab.settings.get("labels"))
+        plan = Guarded({number: Fault(kind) for number, kind in moment.faults}, late=late, late_mint=labels)
         self.plans.append(plan)
         self.lab.run(command, plan=plan, home=moment.home, **order)
 

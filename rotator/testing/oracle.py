@@ -37,7 +37,8 @@ class Oracle:
     human_broke_current: bool = False
     violations: list[str] = field(default_factory=list)
     living: set[Login] = field(default_factory=set)
-    flipped: dict[str, float] = field(default_factory=dict)
+    left: dict[Login, float] = field(default_factory=dict)
+    """When a place last ceased to show it."""
     last_shown: dict[str, Login | None] = field(default_factory=dict)
     ever_shown: set[Login] = field(default_factory=set)
     slots: list[float] = field(default_factory=list)
@@ -52,7 +53,6 @@ class Oracle:
         self.living = self.system.living()
         for place in self.spec.place_names:
             self.last_shown[place] = self.shown(place)
-            self.flipped[place] = -1e9
         self.ever_shown |= {each for each in self.last_shown.values() if each}
         self.seen = self.record()
         self.promoted = self.seen.current.id if self.seen.current else None
@@ -80,8 +80,10 @@ class Oracle:
     def _flips(self) -> None:
         for place in self.spec.place_names:
             seen = self.shown(place)
-            if seen != self.last_shown[place]:
-                self.last_shown[place], self.flipped[place] = seen, self.now()
+            before = self.last_shown[place]
+            if seen != before:
+                self.last_shown[place] = seen
+                self.left |= {before: self.now()} if before else {}
                 self.ever_shown |= {seen} if seen else set()
 
     def _died(self, dead: Login, name: str, record: Record) -> None:
@@ -98,9 +100,9 @@ class Oracle:
         buried = any(login(each.credential) == dead for each in record.tombstones)
         if dead not in self.ever_shown or leaked or buried:
             return
-        since = self.now() - max(self.flipped.values())
+        since = self.now() - self.left.get(dead, -1e9)
         if since < self.spec.grace - SLACK:
-            self.violate("I2 grace", f"{name} kills {dead[0]} {since:.0f} s after the last place flipped")
+            self.violate("I2 grace", f"{name} kills {dead[0]} {since:.0f} s after the last place ceased to show it")
         q = record.previous
         if record.hold and self.now() < record.hold.until and q and login(q.credential) == dead:
             self.violate("I2 hold", f"{name} kills {dead[0]} under a hold")
