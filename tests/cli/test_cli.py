@@ -199,7 +199,7 @@ def test_validate_needs_no_network_no_secret_and_leaves_everything_as_it_was(tmp
 def test_the_examples_of_the_repository_are_valid():
     done = run("--config", REPOSITORY / "rotator.example.yaml", "validate", "--strict", cwd="/")
     assert done.returncode == 0, done.stderr
-    assert "valid, 4 specs" in done.stdout
+    assert "valid, 5 specs" in done.stdout
 
 
 # ---- init

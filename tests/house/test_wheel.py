@@ -13,7 +13,7 @@ import rotator
 
 ROOT = Path(__file__).parents[2]
 GROUPS = ("rotator.targets", "rotator.connections", "rotator.stores", "rotator.destinations")
-PLUGINS = ("rotator_postgres", "rotator_aws_iam_key", "rotator_http_token", "rotator_mysql")
+PLUGINS = ("rotator_postgres", "rotator_aws_iam_key", "rotator_http_token", "rotator_mysql", "rotator_redis")
 against_the_wheel = pytest.mark.skipif(os.environ.get("TEST_AGAINST") != "wheel", reason="only `make test` installs the wheel")
 
 

@@ -32,7 +32,7 @@ def installed(folder, name, entry_points, version="1.0"):
 
 def test_our_own_plugins_are_found_by_entry_point():
     names = {each.name for each in plugins.found(plugins.TARGETS) if each.origin == "rotator"}
-    assert names == {"postgres", "aws_iam_key", "http_token", "mysql"}
+    assert names == {"postgres", "aws_iam_key", "http_token", "mysql", "redis"}
     assert plugins.plugin_version("postgres") == "0.1.0"
     assert plugins.store_class("file").__name__ == "FileStore"
     assert plugins.destination_class("env_file").__name__ == "EnvFile"

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rotator.testing.bench import commands, rotations, vault
+from rotator.testing.bench import aws, commands, rotations, vault
 
 
 def main() -> None:
     """Run the benchmarks, or those that are named."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help="startup, validate, rotation, due, vault, daemon")
+    parser.add_argument("names", nargs="*", help="startup, validate, rotation, due, vault, aws, daemon")
     parser.add_argument("--rotations", type=int, default=100)
     parser.add_argument("--due", type=int, default=1000)
     parser.add_argument("--idle", type=int, default=120, help="seconds")
@@ -28,6 +28,7 @@ def main() -> None:
         "rotation": lambda: rotations.one_by_one(given.rotations),
         "due": lambda: rotations.many_due(given.due),
         "vault": vault.store_calls,
+        "aws": aws.store_calls,
         "daemon": lambda: commands.idle_daemon(seconds=given.idle),
     }
     names = given.names or list(every)

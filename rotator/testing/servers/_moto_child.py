@@ -1,4 +1,7 @@
-"""The process behind `MotoServer`: moto with three mends and an access log. It ends when its stdin is closed, so it outlives nobody."""
+"""The process behind `MotoServer`: moto with its mends and an access log. It ends when its stdin is closed, so it outlives nobody.
+
+The mends of Secrets Manager stand in `_moto_secrets.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
+from rotator.testing.servers import _moto_secrets
+
 
 def main() -> None:
     """Serve until stdin ends; the first line on stdout is the port."""
@@ -21,6 +26,8 @@ def main() -> None:
 
     refuse_inactive_keys()
     match_resources()
+    if options["secrets"]:
+        _moto_secrets.mend(options["versions_per_day"])
     if options["simulates"]:
         add_simulation()
     application: Any = DomainDispatcherApplication(create_backend_app)
@@ -87,7 +94,10 @@ def add_simulation() -> None:
 
     words = {PermissionResult.PERMITTED: "allowed", PermissionResult.DENIED: "explicitDeny"}
 
-    def decide(policies: list[Any], action: str, resource: str) -> str:
+    def decide(policies: list[Any], action: str, resource: str, context: dict[str, str]) -> str:
+        if action.startswith("secretsmanager:"):
+            verdicts = [_moto_secrets.allows(each, action, resource, context) for each in policies]
+            return "explicitDeny" if False in verdicts else "allowed" if True in verdicts else "implicitDeny"
         answers = [IAMPolicy(each).is_action_permitted(action, resource) for each in policies]
         worst = PermissionResult.DENIED if PermissionResult.DENIED in answers else PermissionResult.PERMITTED
         return words[worst] if worst in answers else "implicitDeny"
@@ -98,8 +108,9 @@ def add_simulation() -> None:
         policies = [backend.get_user_policy(name, each) for each in backend.list_user_policies(name)]
         policies += backend.list_attached_user_policies(name)[0]
         resource = self._get_param("ResourceArns")[0]
+        context = {each["ContextKeyName"]: each["ContextKeyValues"][0] for each in self._get_param("ContextEntries", [])}
         results = [
-            {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decide(policies, action, resource)}
+            {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decide(policies, action, resource, context)}
             for action in self._get_param("ActionNames")
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})

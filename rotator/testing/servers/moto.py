@@ -1,4 +1,4 @@
-"""A throwaway AWS (IAM, STS): moto's server in a process of its own, with what moto lacks put right.
+"""A throwaway AWS (IAM, STS, Secrets Manager): moto's server in a process of its own, with what moto lacks put right.
 
 Out of the box moto lets an Inactive key in, compares a policy's `Resource` with `*` alone, and has no SimulatePrincipalPolicy. The
 child process mends the three (`_moto_child.py`), so that a least-privilege policy can be tried exactly as it is printed.
@@ -21,14 +21,17 @@ _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Actio
 
 
 class MotoServer(Server):
-    """IAM and STS on a free port of 127.0.0.1, every call authenticated and authorised.
+    """IAM, STS and, where asked for, Secrets Manager on a free port of 127.0.0.1, every call authenticated and authorised.
 
     `access_log`: a file that gets one JSON line per call: action, key id, status; never a body. `simulates`: answer
-    SimulatePrincipalPolicy (False: as moto does, with HTTP 500).
+    SimulatePrincipalPolicy (False: as moto does, with HTTP 500). `secrets`: mend Secrets Manager too; `versions_per_day`: its quota.
     """
 
-    def __init__(self, access_log: Path | None = None, *, simulates: bool = True) -> None:
-        self._access_log, self._simulates = access_log, simulates
+    def __init__(
+        self, access_log: Path | None = None, *, simulates: bool = True, secrets: bool = False, versions_per_day: int | None = None
+    ) -> None:
+        self._access_log = access_log
+        self._options = {"simulates": simulates, "secrets": secrets, "versions_per_day": versions_per_day}
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in stop()
         self._session: Any = None
         """Kept, for it holds the service models: a client then costs 2 ms, not 90."""
@@ -39,7 +42,7 @@ class MotoServer(Server):
 
     def start(self) -> None:
         """Start it, and turn on authentication."""
-        options = json.dumps({"access_log": str(self._access_log) if self._access_log else None, "simulates": self._simulates})
+        options = json.dumps({"access_log": str(self._access_log) if self._access_log else None, **self._options})
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", "from rotator.testing.servers._moto_child import main; main()", options],
             stdin=subprocess.PIPE,
@@ -76,7 +79,7 @@ class MotoServer(Server):
         return self._session.client(service, endpoint_url=self.url, aws_access_key_id=key, aws_secret_access_key=secret, config=config)
 
     def client(self, service: str, key: tuple[str, str]) -> Any:
-        """A fresh boto3 client of `iam` or `sts` with this key."""
+        """A fresh boto3 client of `iam`, `sts` or `secretsmanager` with this key."""
         return self._client(service, *key)
 
     def create_user(self, name: str, path: str = "/") -> str:

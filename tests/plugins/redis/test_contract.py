@@ -1,0 +1,23 @@
+"""The laws of the target contract, on a real server."""
+
+import pytest
+
+from rotator.testing.set_contract import SetTargetContract
+
+
+class TestOverlapping(SetTargetContract):
+    @pytest.fixture
+    def bench(self, make_bench):
+        return make_bench()
+
+
+class TestOverlappingWithoutAFence(SetTargetContract):
+    @pytest.fixture
+    def bench(self, make_bench):
+        return make_bench(fence=False, ends_sessions=True)
+
+
+class TestInPlace(SetTargetContract):
+    @pytest.fixture
+    def bench(self, make_bench):
+        return make_bench(max_live=1)
