@@ -35,7 +35,7 @@ COMMANDS = {
     "get": "Print what consumers of the file store see.",
     "store": "Seal a file store with another key.",
     "audit": "Show, prove or export the audit ledger.",
-    "plugins": "List what is installed, and what each can do.",
+    "plugins": "List what is installed, begin a new target, try the laws on one.",
 }
 INTERRUPTED = 130
 _DROP_INS = "Drop-in plugins; may be repeated."

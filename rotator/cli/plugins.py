@@ -1,4 +1,4 @@
-"""`rotator plugins`: what is installed, and what each can do."""
+"""`rotator plugins`: what is installed, a package for a new one, and whether one keeps the laws."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from typing import Any
 
 import click
 
-from rotator.cli import Options, render
+from rotator.cli import Options, plugins_check, plugins_new, render
 from rotator.errors import BadInput, Exit
 
 
 @click.group("plugins")
 def command() -> None:
-    """List what is installed."""
+    """List what is installed, begin a new target, try the laws on one."""
+
+
+command.add_command(plugins_new.command)
+command.add_command(plugins_check.command)
 
 
 @command.command("list")

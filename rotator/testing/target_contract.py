@@ -28,6 +28,8 @@ from rotator.model import Credential, Secret
 from rotator.target import Denied, Level, PortError, Rejected, Target, Unreachable
 
 CANARY = "Xq7-canary-Zt9.kLm3"
+LACKS = "this bench has no"
+"""How a law is skipped that the bench cannot show. Any other skip of a law says that the target does not declare what it is about."""
 AdminIs = Literal["good", "weak", "wrong"]
 """The admin of a target: with exactly the rights it needs; without some of them; with a password that is refused."""
 
@@ -73,13 +75,15 @@ class Bench:
     @staticmethod
     def lacks(what: str) -> NoReturn:
         """Say that the bench cannot do that: the law is skipped."""
-        pytest.skip(f"this bench has no {what}")
+        pytest.skip(f"{LACKS} {what}")
 
 
 def raised(call: Callable[[], object]) -> BaseException | None:
-    """What a call raises."""
+    """What a call raises. `NotImplementedError` comes through: a method that is not written gives no answer."""
     try:
         call()
+    except NotImplementedError:
+        raise
     except BaseException as error:  # noqa: BLE001 - it is looked at, whatever it is
         return error
     return None
