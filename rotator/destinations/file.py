@@ -12,13 +12,14 @@ does this: the file is replaced as a whole, and has no room for a generation. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from rotator.destination import Place, Refused, Secret
+from rotator.destination import Foreign, Place, Refused, Secret
 from rotator.destinations.dotenv import NAME
-from rotator.destinations.jsontext import JsonText
 from rotator.destinations.local import LocalFile, LocalFileSettings
+from rotator.jsontext import Member, members, spliced
 
 VALUE = "value"
 """What the one key of a raw file is called: two specs that write the same file are refused as two that write the same key."""
@@ -60,16 +61,39 @@ class File(LocalFile[FileSettings]):
     def replaced(self, old: str, values: Mapping[str, str], path: str) -> str:
         """A raw value replaces all that was there."""
         if self.config.format is Format.JSON:
-            return JsonText(old, path).replaced(values)
+            _texts(old, values, path)  # refuses what nobody can set
+            return spliced(old, values) if old.strip() else json.dumps(values, indent=2, ensure_ascii=False) + "\n"
         return values[VALUE] + "\n" * self.config.newline
 
     def found(self, old: str, keys: Mapping[str, str], path: str) -> Mapping[str, str]:
         """Of a raw value the newline belongs to it unless `newline` says that it is the file's."""
         if self.config.format is Format.JSON:
-            return JsonText(old, path).values(keys)
+            return _texts(old, keys, path)
         value = old.removesuffix("\n") if self.config.newline else old
         return {VALUE: value} if value else {}
 
     def _one(self, place: Place) -> None:
         if self.config.format is Format.RAW and set(place.keys) != {VALUE}:
             raise Refused("a raw file holds one value", f"write keys: {{{VALUE}: FIELD}}, or use format: json")
+
+
+def _texts(text: str, names: Iterable[str], path: str) -> dict[str, str]:
+    """Our keys that are set in a JSON object; null and an empty text are a blank to fill in. `Foreign`: nobody can tell what is ours."""
+    found = _members(text)
+    if found is None:  # said out here: the parser's own error would carry the text along
+        raise Foreign(f"{path} is not one JSON object", "mend the file, or name another")
+    ours = [each for each in found if each.name in set(names)]
+    values = {each.name: each.value for each in ours}
+    if len(values) < len(ours):
+        raise Foreign(f"a key of ours stands twice in {path}", "remove one of them: readers disagree about which one counts")
+    wrong = [key for key, value in values.items() if value is not None and not isinstance(value, str)]
+    if wrong:
+        raise Foreign(f"{wrong[0]!r} in {path} is no text", "remove it there, or name another key")
+    return {key: value for key, value in values.items() if value}
+
+
+def _members(text: str) -> list[Member] | None:
+    try:
+        return members(text) if text.strip() else []
+    except ValueError:
+        return None

@@ -56,7 +56,7 @@ def path(tmp_path):
     ("before", "after"),
     [
         ("", '{\n  "user": "app_b",\n  "token": "n\\"ew\\\\ü"\n}\n'),
-        ("{}", '{\n  "user": "app_b",\n  "token": "n\\"ew\\\\ü"\n}'),
+        ("{}", '{"user": "app_b", "token": "n\\"ew\\\\ü"}'),
         ('{"user": "a", "x": 1}', '{"user": "app_b", "x": 1, "token": "n\\"ew\\\\ü"}'),
         ('{\n    "x" : 1e2,\n    "token":null\n}\n', '{\n    "x" : 1e2,\n    "token":"n\\"ew\\\\ü",\n    "user":"app_b"\n}\n'),
         ('{"a":{"token": "theirs"}}', '{"a":{"token": "theirs"},"user":"app_b","token":"n\\"ew\\\\ü"}'),

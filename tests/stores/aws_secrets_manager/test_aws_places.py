@@ -9,8 +9,8 @@ import pytest
 from aws_world import PATH, PLACE, Scripted, action, fields
 
 from rotator.errors import Corrupt, Denied, Refused, Unreachable
+from rotator.jsontext import members, spliced
 from rotator.model import Level, Place, Secret, same_values
-from rotator.stores.aws_secrets_manager.splice import members, spliced
 from rotator.testing.records import ODD, a_record
 from rotator.testing.servers.raw import Answer
 
@@ -97,7 +97,7 @@ def test_what_is_no_json_object_is_not_edited(text):
         ('{"a":1.10,"b":2}', '{"a":"é","b":2}'),
         ('{"a":1,"a":2}', '{"a":"é","a":"é"}'),
         ('{"b": {"a": 1}}', '{"b": {"a": 1}, "a": "é"}'),
-        ('{\n "b": "}"\n}\n', '{\n "b": "}", "a": "é"\n}\n'),
+        ('{\n "b": "}"\n}\n', '{\n "b": "}",\n "a": "é"\n}\n'),
         ('{"\\u0061":1}', '{"\\u0061":"é"}'),
     ],
 )
