@@ -36,7 +36,8 @@ def command(options: Options, type: str, tests: str, may_change: tuple[str, ...]
     NAME is a target type that is installed; --tests hold the classes that derive from the contract, whose bench names the system. The
     laws set, disable and revoke credentials there, so it must be named by --may-change, and no spec of --config may rotate them.
 
-    kept; broken; not declared: the target does not claim what the law is about; not shown: the bench cannot do what the law needs.
+    kept; broken; not declared: the target does not claim what the law is about; not shown: the bench cannot be
+    set up, or cannot do what the law needs.
     Exit code 0: no law is broken, and none is left open; 1: one is broken; 3: one was not shown; 2: nothing was tried.
     """
     from rotator.load import plugins

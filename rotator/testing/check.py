@@ -185,7 +185,10 @@ class Laws:
         if isinstance(error, NotImplementedError):
             return "broken", str(error)
         message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
-        return "broken", " ".join(message.splitlines()[:3]) or type(error).__name__
+        why = " ".join(message.splitlines()[:3]) or type(error).__name__
+        if call.when == "setup":  # no law was begun: a system that is not there says nothing about the target
+            return "not shown", f"the bench was not set up: {why}"
+        return "broken", why
 
     def _refuse(self, what: str, fix: str) -> NoReturn:
         self.told.line("refused", what=self.told.harmless(what), fix=self.told.harmless(fix))

@@ -201,6 +201,21 @@ def test_laws_that_the_tests_skip_are_not_shown(author):
     assert {each for each, _ in laws(done).values()} == {"not shown"}
 
 
+def test_a_bench_that_cannot_be_set_up_shows_no_law_and_breaks_none(author):
+    author.write(
+        more="""
+        @pytest.fixture(autouse=True)
+        def system(self):
+            raise ConnectionRefusedError("nobody listens at db1.internal")
+        """
+    )
+    done = author(*MAY, before=["--json"])
+    assert done.returncode == 3
+    assert {*laws(done).values()} == {
+        ("not shown", "the bench was not set up: ConnectionRefusedError: nobody listens at db1.internal"),
+    }
+
+
 def test_a_plugin_that_ends_the_process_has_broken_the_law_and_the_rest_is_not_shown(author):
     author.write("""
         def apply(self, credential, keep):

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from pages import DOCS, ROOT, blocks, marked
 
+from rotator.model import FINDING_CODES
+
 PAGE = DOCS / "writing-a-target.md"
 ROTATOR = str(Path(sys.executable).with_name("rotator"))
 FIRST = {"username": "app", "password": "the-first-password-of-app"}
@@ -172,3 +174,7 @@ def test_the_example_rotates_as_a_drop_in(drop_in, porter, tmp_path):
     assert ran["results"][0]["state"] == "at rest"
     assert porter.users == {"app": shown["password"], "other": "somebody-else-s-password"}
     assert shown["password"] != FIRST["password"]
+
+
+def test_the_page_lists_every_code_that_a_finding_may_carry():
+    assert {*marked(PAGE, "finding codes")[0].text.split()} == FINDING_CODES
