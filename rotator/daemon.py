@@ -136,7 +136,10 @@ class Daemon:
         notify("READY=1")
         self.say("daemon is ready", specs=len(self.loaded.specs))
         try:
-            while self.runner.running or not self.runner.stopping:
+            while not self.runner.stopping:
+                self._round()
+            notify("STOPPING=1")
+            while self.runner.running:
                 self._round()
         finally:
             self.scheduler.shutdown(wait=False)
@@ -175,8 +178,6 @@ class Daemon:
             self._ended(result)
         self._start_due()
         self._beat()
-        if self.runner.stopping:
-            notify("STOPPING=1")
         self._arm()
         self.woken.wait()
 

@@ -16,12 +16,14 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from rotator.audit import Event, Ledger, Result, Row
@@ -38,7 +40,7 @@ from rotator.state import Lock, StateDir
 from rotator.store import Store
 from rotator.target import Runtime
 
-PR_SET_DUMPABLE = 4
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 WATCHDOG, SLACK = 2.0, 3.0
 """Seconds after a call's deadline at which the process ends without asking the interpreter: WATCHDOG, and up to SLACK more."""
 
@@ -137,6 +139,31 @@ def drop_prints() -> None:
         os.dup2(nowhere.fileno(), 1)
 
 
+def adopt_orphans() -> None:
+    """What a plugin starts stays below this process, also what has left its parent and its session (Linux; elsewhere it may get away)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_children() -> None:
+    """Kill what a plugin has started and left: it would hold the spec's lock and main's stderr. Only in a run's own process.
+
+    Those of a killed one become ours, so it looks again, for `WATCHDOG` seconds at most.
+    """
+    end = time.monotonic() + WATCHDOG
+    while multiprocessing.parent_process() and (left := _children()) and time.monotonic() < end:
+        for each in left:
+            os.kill(each, signal.SIGKILL)  # nobody else waits for it: the number is still its own
+            with suppress(ChildProcessError):
+                os.waitpid(each, 0)
+
+
+def _children() -> list[int]:
+    """Of all threads of this process: proc_pid_task(5)."""
+    told = [each.read_text() for each in Path("/proc/self/task").glob("*/children")]
+    return [int(each) for each in " ".join(told).split()]
+
+
 def calm(_signal: int, _frame: Any) -> None:
     """SIGTERM: main says by the stop pipe when to end; a run finishes its step."""
 
@@ -146,6 +173,7 @@ def settle_in() -> None:
     """What a run's process does first of all. May be called twice."""
     die_with_main()
     leave_no_core()
+    adopt_orphans()
     drop_prints()
     signal.signal(signal.SIGTERM, calm)  # also while it waits: a group's SIGTERM must not make a run "died" that has not begun
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -173,6 +201,8 @@ def work(job: Job, stop: Connection | None, secret: Connection | None, run: Call
         return (run or execute)(job, order)
     except RotatorError as error:
         return RunResult(spec=job.spec.name, exit=error.exit_code, why="failed", message=str(error), fix=None)
+    finally:
+        end_children()
 
 
 def _adopt(order: Order) -> Adopt:

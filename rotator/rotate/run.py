@@ -40,7 +40,7 @@ class Run(Humans):
 
     def go(self) -> RunResult:
         """Do what is to be done; every way to end comes back as a result."""
-        self.steps: list[Step] = []
+        self.steps, self.complete = list[Step](), list[Step]()
         self.claimed = False
         self.open_places: list[str] = []
         self.unwritten = False
@@ -203,7 +203,8 @@ class Run(Humans):
         new = after(self.spec, step, outcome, before, now)
         self.seen = learn(step, outcome, before, self.seen)
         if step.name is Name.ISSUE and not outcome.error:
-            return self.keep_or_take_back(new, outcome.data)
+            self.keep_or_take_back(new, outcome.data)
+            return self.complete.append(step)
         why = self.stops(step, outcome)
         if why:
             self.record = new
@@ -212,7 +213,7 @@ class Run(Humans):
             self.open_places.append(trouble or f"{step.name} in {step.what}: what was read back is not what was written")
         if new is not before:
             self.keep_record(new, step, self.reason(step, outcome))
-        return None
+        return None if outcome.error else self.complete.append(step)
 
     def keep_record(self, new: Record, step: Step, reason: str) -> None:
         """Write what a step leaves behind: the first with CLAIM, the last with RELEASE, PUBLISH's with CONFIRM's, which only looks."""
@@ -357,8 +358,8 @@ class Run(Humans):
         return "; ".join(self.open_places) if why == "open place" else ""
 
     def done(self) -> list[str]:
-        """What this run has done, in words."""
-        names = [str(each.name) for each in self.steps if each.phase != "drop"] if not self.order.dry else []
+        """What this run has done to its end, in words."""
+        names = [str(each.name) for each in self.complete if each.phase != "drop"] if not self.order.dry else []
         if isinstance(self.order.command, Adopt) and self.claimed:
             names.insert(0, "ADOPT")
         return [DONE[each] for each in dict.fromkeys(names) if each in DONE]

@@ -118,6 +118,17 @@ def test_it_rotates_by_the_clock_reloads_what_is_valid_and_finishes_its_steps_wh
     assert site.server.logs_in(first, Secret(current(site, first)))
 
 
+def test_a_daemon_that_is_told_to_end_while_no_run_goes_on_says_that_it_stops(site, daemon, listener):
+    schedule = site.folder / "schedules/bench.yaml"
+    schedule.write_text(schedule.read_text().replace("every: 2s", "every: 30d"))
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(listener, "READY=1")
+    time.sleep(1)  # what was begun has ended
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(PATIENCE) == 0
+    wait_for(listener, "STOPPING=1")
+
+
 def test_without_a_daemon_nothing_is_healthy(tmp_path):
     assert subprocess.run([*ROTATOR, "--state", str(tmp_path), "daemon", "--healthy"], check=False).returncode == 1
 

@@ -11,6 +11,7 @@ class TestOverlapping(SetTargetContract):
         return make_bench()
 
 
+@pytest.mark.soak
 class TestOverlappingWithoutAFence(SetTargetContract):
     @pytest.fixture
     def bench(self, make_bench):
