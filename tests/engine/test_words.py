@@ -77,3 +77,16 @@ def test_a_finding_with_a_secret_in_its_words_keeps_its_level_and_code_alone():
     assert [(each.level, each.code) for each in result.findings] == [(Level.FAIL, "login")]
     assert "held a secret" in result.findings[0].text
     assert ADMIN.reveal() not in repr(result)
+
+
+def test_a_run_says_done_only_of_what_it_has_done_to_its_end():
+    lab = due("in place", changes={"grace": 0.0})
+
+    def unproven(_self, _credential):
+        raise Unreachable("no answer")
+
+    result = with_target(lab, confirm_dead=unproven).run()
+    assert result.exit is Exit.FAILED
+    assert "CONFIRM" in [each.name for each in result.steps]
+    assert "rotated" in result.message
+    assert "proven dead" not in result.message
