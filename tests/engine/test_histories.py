@@ -37,12 +37,12 @@ def test_a_history_that_broke_a_law_once_never_does_again(line):
     assert tell(History.read(line), in_memory()).violations == []
 
 
-@pytest.mark.parametrize("first", chunks(0, EACH, quick=4, all_of_them=40))
+@pytest.mark.parametrize("first", chunks(0, EACH, quick=2, all_of_them=40))
 def test_no_history_breaks_a_law(first):
     assert broken(range(first, first + EACH), in_memory) == []
 
 
-@pytest.mark.parametrize("first", chunks(10**6, ON_DISK, quick=2, all_of_them=8))
+@pytest.mark.parametrize("first", chunks(10**6, ON_DISK, quick=1, all_of_them=8))
 def test_no_history_on_disk_breaks_a_law(first, fast_folder):
     folders = (fast_folder / str(each) for each in range(10**9))
     assert broken(range(first, first + ON_DISK), lambda: on_disk(next(folders)), most=4) == []

@@ -62,9 +62,9 @@ CASES = [
 
 
 def on_both(shape, story):
-    """A rotation on memory and on file. Other stories on file only `make soak` tells: to the engine both are one contract."""
+    """A rotation on memory and on file. Other stories on file, and an undo, only `make soak` tells: to the engine both are one contract."""
     for storage in ("memory", "file"):
-        marks = pytest.mark.soak if storage == "file" and story != "a rotation" else ()
+        marks = pytest.mark.soak if (storage == "file" and story != "a rotation") or story == "an undo in grace" else ()
         yield pytest.param(shape, story, storage, marks=marks)
 
 

@@ -44,6 +44,7 @@ def rekey_all(store):
 
 
 def test_records_and_values_open_with_the_new_key_alone_afterwards(home):
+    assert with_keys(home, NEW, OLD).key_id == "k2"
     assert rekey_all(with_keys(home, NEW, OLD)) == {(RECORDS, PATH): True, (VALUES, PATH): True}
     after = with_keys(home, NEW)
     assert same(after.read(PATH), a_record(1))
