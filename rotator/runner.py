@@ -82,13 +82,17 @@ class Spare:
             self.future.cancel()
             return told.set_exception(TimeoutError())
         except (EOFError, OSError) as error:
-            return told.set_exception(self._end() or error)
+            return told.set_exception(self._end(seconds) or error)
         except BaseException as error:  # noqa: BLE001 - a thread of ours tells whatever came
             return told.set_exception(error)
 
-    def _end(self) -> BaseException | None:
+    def _end(self, seconds: float) -> BaseException | None:
+        """How the process ended that told nothing. One that only let go of its pipe is killed when its time is over."""
         try:
-            return self.future.exception()
+            return self.future.exception(seconds)
+        except TimeoutError as error:
+            self.future.cancel()
+            return error
         except CancelledError as error:
             return error
 
@@ -109,8 +113,8 @@ class Runner:
         self.running: dict[Future[RunResult], Job] = {}
         self.busy: Counter[str] = Counter()
         self.spare: Spare | None = None
-        self.ending: set[Future[Any]] = set()
-        """Processes that have told their result, and are not gone yet."""
+        self.ending: dict[str, Future[Any]] = {}
+        """The last process of each chain, until it is gone: it may have told its result before."""
 
     def stop(self) -> None:
         """Begin no further run, and let those that go on end after their present step. May be called twice, also by a signal handler."""
@@ -121,6 +125,9 @@ class Runner:
     def start(self, job: Job, secret: Connection | None = None, *, more: bool = False) -> Future[RunResult]:
         """Start one run in a process of its own, at once. `more`: another will follow, so its process is forked while this one works."""
         deadline = job.order.run_time + KILL_AFTER
+        before = self.ending.pop(job.spec.chain, None)
+        if before:
+            wait([before])  # some milliseconds: it has told its result, and holds the spec's lock until it is gone
         given = secret is not None
         future = self._process(deadline, self.worker, job, self.stop_reader, secret) if given else self._hand_over(job, deadline)
         if more and self.spare is None:
@@ -150,7 +157,7 @@ class Runner:
             spare = self._wait()
             with suppress(OSError):  # so has this one: its future says how
                 spare.pipe.send((self.worker, job))
-        self.ending = {each for each in self.ending if not each.done()} | {spare.future}
+        self.ending = {chain: each for chain, each in self.ending.items() if not each.done()} | {job.spec.chain: spare.future}
         told: Future[RunResult] = Future()
         told.set_running_or_notify_cancel()
         threading.Thread(target=spare.collect, args=(deadline, told), name="result of a run", daemon=True).start()
@@ -164,7 +171,7 @@ class Runner:
 
     def rest(self) -> None:
         """Wait until the processes of told runs are gone: a spec's lock is its process's until then. May be called twice."""
-        wait(self.ending)
+        wait(self.ending.values())
         self.ending.clear()
 
     def dismiss(self) -> None:

@@ -7,10 +7,21 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 
 from rotator.model import Settle
 
@@ -119,6 +130,64 @@ def _service_url(value: str) -> str:
 
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 """Where a service answers: https, or http towards loopback only; without user info, query or fragment."""
+
+
+class ServerTls(Settings):
+    """How a server's certificate is checked: always with its name, against `ca`, or against the CAs of this system."""
+
+    ca: str | None = None
+
+
+def _tls(value: Any) -> Any:
+    if value is None:
+        raise ValueError("give `{ca: path}`, or `off` towards loopback; leave it out for the CAs of this system")
+    return None if value is False or value == "off" else value
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"/[^\x00-\x1f\x7f]*|[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", value):
+        raise ValueError("a host is one name, one address, or a socket that starts with a slash")
+    return value
+
+
+class ServerSettings(Settings):
+    """A server with a protocol of its own. `host` that starts with a slash is a socket; a subclass gives `port` its default.
+
+    `tls: off` only towards loopback or a socket: a login never goes over a network in clear.
+    """
+
+    host: Annotated[str, AfterValidator(_host)]
+    port: int = Field(ge=1, le=65535)
+    tls: Annotated[ServerTls | None, BeforeValidator(_tls), PlainSerializer(lambda tls: tls or "off")] = ServerTls()
+
+    @model_validator(mode="after")
+    def _no_plain_text(self) -> Self:
+        if self.tls is None and not self.is_socket and not is_loopback(self.host):
+            raise ValueError("`tls: off` only towards loopback or a socket; else `tls: {ca: path}`, or leave it out")
+        if self.is_socket and self.tls is not None and self.tls.ca is not None:
+            raise ValueError("nothing reads `tls` of a socket; leave it out")
+        return self
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a Unix socket: it needs no TLS."""
+        return self.host.startswith("/")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether logins go through TLS."""
+        return self.tls is not None and not self.is_socket
+
+    @property
+    def endpoint(self) -> str:
+        """`host:port`, the name in lower case and without its last dot, an address in its shortest form; or the socket."""
+        if self.is_socket:
+            return self.host
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return f"{self.host.lower().rstrip('.')}:{self.port}"
+        return f"[{address}]:{self.port}" if address.version == 6 else f"{address}:{self.port}"  # noqa: PLR2004 - IPv6
 
 
 def _under_root(value: str, info: ValidationInfo) -> str:

@@ -26,6 +26,8 @@ from rotator.settings import (
     FileRef,
     LocalPath,
     SecretRef,
+    ServerSettings,
+    ServerTls,
     ServiceUrl,
     Settings,
     SettleSettings,
@@ -35,8 +37,8 @@ from rotator.settings import (
 
 __all__ = [
     "Can", "Conflict", "Credential", "Denied", "Duration", "EnvRef", "FileRef", "Finding", "Foreign", "IssueTarget", "Level", "Live",
-    "LocalPath", "PortError", "Refused", "Rejected", "Runtime", "Secret", "SecretRef", "ServiceUrl", "SetTarget", "Settings", "Settle",
-    "SettleSettings", "StoreRef", "SwapTarget", "Target", "Unfit", "Unreachable", "is_loopback",
+    "LocalPath", "PortError", "Refused", "Rejected", "Runtime", "Secret", "SecretRef", "ServerSettings", "ServerTls", "ServiceUrl",
+    "SetTarget", "Settings", "Settle", "SettleSettings", "StoreRef", "SwapTarget", "Target", "Unfit", "Unreachable", "is_loopback",
 ]  # fmt: skip
 
 C = TypeVar("C", bound=Settings)

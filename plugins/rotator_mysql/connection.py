@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from rotator.settings import is_loopback
-from rotator.target import SecretRef, Settings
+from rotator.target import SecretRef, ServerSettings, Settings
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 Plugin = Literal["mysql_native_password", "ed25519", "caching_sha2_password"]
@@ -34,24 +32,6 @@ def _account_host(value: str) -> str:
     return value.lower()
 
 
-def _host(value: str) -> str:
-    if not re.fullmatch(r"/[^\x00-\x1f\x7f]*|[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", value):
-        raise ValueError("a host is one name, one address, or a socket that starts with a slash")
-    return value
-
-
-class Tls(Settings):
-    """How the server's certificate is checked: always with its name, against `ca`, or against the CAs of this system."""
-
-    ca: str | None = None
-
-
-def _tls(value: Any) -> Any:
-    if value is None:
-        raise ValueError("give `{ca: path}`, or `off` towards loopback; leave it out for the CAs of this system")
-    return None if value is False or value == "off" else value
-
-
 class Admin(Settings):
     """The login that changes the others."""
 
@@ -59,42 +39,11 @@ class Admin(Settings):
     password: SecretRef
 
 
-class MysqlConnection(Settings):
+class MysqlConnection(ServerSettings):
     """One MariaDB or MySQL server. `host` that starts with a slash is a socket. `tls: off` only towards loopback or a socket."""
 
-    host: Annotated[str, AfterValidator(_host)]
     port: int = Field(default=3306, ge=1, le=65535)
     admin: Admin
-    tls: Annotated[Tls | None, BeforeValidator(_tls), PlainSerializer(lambda tls: tls or "off")] = Tls()
-
-    @model_validator(mode="after")
-    def _no_plain_text(self) -> MysqlConnection:
-        if self.tls is None and not self.is_socket and not is_loopback(self.host):
-            raise ValueError("`tls: off` only towards loopback or a socket; else `tls: {ca: path}`, or leave it out")
-        if self.is_socket and self.tls is not None and self.tls.ca is not None:
-            raise ValueError("nothing reads `tls` of a socket; leave it out")
-        return self
-
-    @property
-    def is_socket(self) -> bool:
-        """Whether it is a Unix socket: it needs no TLS."""
-        return self.host.startswith("/")
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether logins go through TLS."""
-        return self.tls is not None and not self.is_socket
-
-    @property
-    def endpoint(self) -> str:
-        """`host:port`, the name in lower case and without its last dot, an address in its shortest form; or the socket."""
-        if self.is_socket:
-            return self.host
-        try:
-            address = ipaddress.ip_address(self.host)
-        except ValueError:
-            return f"{self.host.lower().rstrip('.')}:{self.port}"
-        return f"[{address}]:{self.port}" if address.version == 6 else f"{address}:{self.port}"  # noqa: PLR2004 - IPv6
 
 
 class MysqlUserSettings(Settings):

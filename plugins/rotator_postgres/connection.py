@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from rotator.settings import is_loopback
-from rotator.target import SecretRef, Settings
+from rotator.target import SecretRef, ServerSettings, Settings
 
 
 def _name(value: str) -> str:
@@ -42,18 +40,6 @@ Options = Annotated[Mapping[str, str], AfterValidator(_option)]
 """Server settings that a session begins with, like `-c name=value` in PGOPTIONS."""
 
 
-class Tls(Settings):
-    """How the server's certificate is checked: always with its name, against `ca`, or against the CAs of this system."""
-
-    ca: str | None = None
-
-
-def _tls(value: Any) -> Any:
-    if value is None:
-        raise ValueError("give `{ca: path}`, or `off` towards loopback; leave it out for the CAs of this system")
-    return None if value is False or value == "off" else value
-
-
 class Admin(Settings):
     """The login that changes the others."""
 
@@ -61,40 +47,20 @@ class Admin(Settings):
     password: SecretRef
 
 
-class PostgresConnection(Settings):
+class PostgresConnection(ServerSettings):
     """One PostgreSQL server. `host` that starts with a slash is a socket directory. `tls: off` only towards loopback or a socket."""
 
     host: Annotated[str, AfterValidator(_host)]
     port: int = Field(default=5432, ge=1, le=65535)
     admin: Admin
     admin_dbname: Name = "postgres"
-    tls: Annotated[Tls | None, BeforeValidator(_tls), PlainSerializer(lambda tls: tls or "off")] = Tls()
     options: Options = Field(default_factory=dict)
     """For the admin's sessions."""
 
-    @model_validator(mode="after")
-    def _no_plain_text(self) -> PostgresConnection:
-        if self.tls is None and not self.is_socket and not is_loopback(self.host):
-            raise ValueError("`tls: off` only towards loopback or a socket; else `tls: {ca: path}`, or leave it out")
-        if self.is_socket and self.tls is not None and self.tls.ca is not None:
-            raise ValueError("nothing reads `tls` of a socket; leave it out")
-        return self
-
-    @property
-    def is_socket(self) -> bool:
-        """Whether it is a Unix socket: it needs no TLS."""
-        return self.host.startswith("/")
-
     @property
     def endpoint(self) -> str:
-        """`host:port`, the name in lower case and without its last dot, an address in its shortest form."""
-        if self.is_socket:
-            return f"{self.host.rstrip('/') or '/'}:{self.port}"
-        try:
-            address = ipaddress.ip_address(self.host)
-        except ValueError:
-            return f"{self.host.lower().rstrip('.')}:{self.port}"
-        return f"[{address}]:{self.port}" if address.version == 6 else f"{address}:{self.port}"  # noqa: PLR2004 - IPv6
+        """As of every server; a socket's directory has its port too."""
+        return f"{self.host.rstrip('/') or '/'}:{self.port}" if self.is_socket else super().endpoint
 
 
 class PostgresUserSettings(Settings):

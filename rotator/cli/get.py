@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from rotator.cli import Options
 from rotator.errors import BadInput, Exit
-
-if TYPE_CHECKING:
-    from rotator.load import Loaded
-    from rotator.spec import RotationSpec
 
 
 @click.command("get")
@@ -27,7 +23,8 @@ def command(options: Options, name: str, field: str | None, reason: str) -> int:
     """
     import json
 
-    from rotator.cli.runs import acting, choose
+    from rotator.audit import EventName
+    from rotator.cli.runs import acting, choose, tell
     from rotator.load.plugins import store_class
     from rotator.load.secrets import Revealer
     from rotator.stores.file import FileStore
@@ -46,33 +43,13 @@ def command(options: Options, name: str, field: str | None, reason: str) -> int:
         raise BadInput(f"{spec.name} shows consumers nothing yet", fix=f"`rotator adopt {spec.name} …` first")
     if field is not None and field not in values.fields:
         raise BadInput(f"there is no such field; the fields are {', '.join(sorted(values.fields))}", where="--field")
-    _tell(loaded, spec, values.version, reason)
+    about: dict[str, Any] = {
+        "spec": spec.name,
+        "environment": spec.identity.environment,
+        "store_path": spec.chain,
+        "rotation": values.version,
+    }
+    tell(loaded.config, EventName.SECRET_READ, reason=reason, **about)
     plain = {key: each.reveal() for key, each in values.fields.items()}
     click.echo(plain[field] if field is not None else json.dumps(plain))
     return Exit.DONE
-
-
-def _tell(loaded: Loaded, spec: RotationSpec, version: str, reason: str) -> None:
-    from contextlib import closing
-
-    from rotator.audit import LEDGER_CHAIN, Event, EventName, Result
-    from rotator.cli.runs import actor, trigger
-    from rotator.ledgers.sqlite import open_ledger
-
-    with closing(open_ledger(loaded.config.ledger_url)) as ledger:
-        ledger.append_loose(
-            Event(
-                ts=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                event=EventName.SECRET_READ,
-                chain=LEDGER_CHAIN,
-                outcome=Result.SUCCESS,
-                reason=reason,
-                spec=spec.name,
-                environment=spec.identity.environment,
-                store_path=spec.chain,
-                rotation=version,
-                actor=actor(),
-                trigger=trigger(),
-                config_sha256=loaded.config.sha256,
-            )
-        )

@@ -19,7 +19,9 @@ from rotator.cli import Options, render
 from rotator.errors import BadInput, Exit, worst
 
 if TYPE_CHECKING:
+    from rotator.audit import EventName, Result
     from rotator.load import Loaded
+    from rotator.load.config import Config
     from rotator.model import Finding
     from rotator.rotate import Command, RunResult
     from rotator.runner import Runner
@@ -42,6 +44,17 @@ def actor() -> str:
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
     return f"{user}@{socket.gethostname()}"
+
+
+def tell(config: Config, event: EventName, outcome: Result | None = None, **about: Any) -> None:
+    """Write what a human did outside a run into the ledger's own chain; success unless `outcome` says otherwise. `LedgerFailed`."""
+    from rotator.audit import LEDGER_CHAIN, Event, Result
+    from rotator.ledgers.sqlite import open_ledger
+
+    ts, sha = datetime.now(UTC).isoformat(timespec="milliseconds"), config.sha256
+    with closing(open_ledger(config.ledger_url)) as ledger:
+        told: dict[str, Any] = {"chain": LEDGER_CHAIN, "actor": actor(), "trigger": trigger(), "config_sha256": sha, **about}
+        ledger.append_loose(Event(ts=ts, event=event, outcome=outcome or Result.SUCCESS, **told))
 
 
 def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:

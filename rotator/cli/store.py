@@ -12,7 +12,6 @@ from rotator.cli import Options
 from rotator.errors import BadInput, Corrupt, Exit, PortError
 
 if TYPE_CHECKING:
-    from rotator.load.config import Config
     from rotator.stores.file import FileStore
 
 NEW, OLD, LEASED = "rewritten", "already", "leased"
@@ -34,7 +33,9 @@ def rekey(options: Options, name: str | None) -> int:
     is: run this again. May be interrupted, and run again. When nothing is left, the other keys may be removed; what you keep of older
     backups of the store still needs them.
     """
+    from rotator.audit import EventName, Result
     from rotator.cli import render
+    from rotator.cli.runs import tell
     from rotator.cli.stores import open_stores
 
     config = options.load_lenient().config
@@ -44,7 +45,8 @@ def rekey(options: Options, name: str | None) -> int:
         key = store.key_id
     counts = Counter(became.values())
     left = {path: state for path, state in became.items() if state not in (NEW, OLD)}
-    _tell(config, name, f"key {key}: {counts[NEW]} rewritten, {counts[OLD]} already, {len(left)} left", done=not left)
+    reason = f"store {name}, key {key}: {counts[NEW]} rewritten, {counts[OLD]} already, {len(left)} left"
+    tell(config, EventName.REKEYED, Result.FAILURE if left else Result.SUCCESS, reason=reason)
     code = Exit.FAILED if left else Exit.DONE
     if options.json:
         found = [{"document": path, "why": state} for path, state in left.items()]
@@ -80,25 +82,3 @@ def _chosen(stores: dict[str, Any], name: str | None) -> tuple[str, FileStore]:
     if name is None:
         raise BadInput("say which store is meant", fix=f"the stores of type file are: {known}")
     raise BadInput(f"{name} is no store of type file", fix=f"the stores of type file are: {known}; others change their keys themselves")
-
-
-def _tell(config: Config, name: str, reason: str, *, done: bool) -> None:
-    from contextlib import closing
-
-    from rotator.audit import LEDGER_CHAIN, Event, EventName, Result
-    from rotator.cli.runs import actor, trigger
-    from rotator.ledgers.sqlite import open_ledger
-
-    with closing(open_ledger(config.ledger_url)) as ledger:
-        ledger.append_loose(
-            Event(
-                ts=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                event=EventName.REKEYED,
-                chain=LEDGER_CHAIN,
-                outcome=Result.SUCCESS if done else Result.FAILURE,
-                reason=f"store {name}, {reason}",
-                actor=actor(),
-                trigger=trigger(),
-                config_sha256=config.sha256,
-            )
-        )

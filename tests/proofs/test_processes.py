@@ -268,6 +268,35 @@ def test_a_run_whose_processes_die_before_they_take_it_is_told_as_died(line, mon
     assert result_of(job, line.runner.start(job)).why == "died"
 
 
+def test_a_run_of_a_spec_whose_last_process_is_just_ending_is_never_told_that_it_is_busy(line):
+    ends = [line.runner.start(line.job("nothing"), more=True).result().exit for _ in range(15)]
+    assert set(ends) == {0}, ends
+
+
+def test_a_process_that_let_go_of_its_pipe_and_hangs_is_killed_at_its_deadline(line, monkeypatch):
+    wait, made = line.runner._wait, []
+
+    def deaf():
+        spare = wait()
+        spare.pipe.close()  # the one that waits for its job ends
+        spare.pipe, theirs = line.runner.context.Pipe()
+        theirs.close()
+        spare.future = line.runner._process(None, time.sleep, 300)
+        made.append(spare)
+        return spare
+
+    monkeypatch.setattr(line.runner, "_wait", deaf)
+    job = line.job("nothing")
+    monkeypatch.setattr(runner, "KILL_AFTER", 1.0 - job.order.run_time)
+    begun = time.monotonic()
+    result = result_of(job, line.runner.start(job))
+    assert (result.why, result.exit) == ("died", 1)
+    assert "killed after 1 s" in result.message
+    assert time.monotonic() - begun < 20.0
+    assert made[-1].future.cancelled()
+    made[0].future.cancel()  # that a process which only waits hangs is the doing of this test
+
+
 def test_a_process_that_waits_ends_when_it_is_let_go(line):
     waiting = line.waiting(line.runner.start(line.job("nothing"), more=True).result())
     line.runner.dismiss()

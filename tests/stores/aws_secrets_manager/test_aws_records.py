@@ -191,17 +191,20 @@ def test_a_run_begins_only_while_a_day_has_writes_left_and_one_that_has_begun_en
 
 
 def test_writes_of_yesterday_do_not_count(quota):
-    quota.root().create_secret(Name=quota.record("old/app"), SecretString="{}")
+    asked = []
 
     def yesterday(request):
         if action(request) != "ListSecretVersionIds":
             return None
+        asked.append(action(request))
         listed = [{"VersionId": f"{n:036d}", "CreatedDate": 1_000_000.0} for n in range(99)]
         return Answer(200, {"Content-Type": "application/x-amz-json-1.1"}, [json.dumps({"Versions": listed}).encode()])
 
     first = quota.store().write("new/app", a_record(1))
     with Scripted(quota.server, yesterday) as raw:
         quota.store(endpoint_url=raw.url).write("new/app", a_record(2, before=first))
+    assert asked, "nothing was counted"
+    assert same(quota.store().read("new/app"), a_record(2, before=first))
 
 
 # ---- answers that get lost
