@@ -2,76 +2,33 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from typing import Self
 
-from rotator.model import Credential, Secret
+from rotator.model import Secret
 from rotator.testing.servers.redis import RedisServer, sha256
-from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml, a_credential
+from rotator.testing.stands.two_passwords import TwoPasswords
 
-ADMIN = "rotator"
 MARK = b"rotator.fence.".hex()
 READS = ("AUTH", "INFO", "ACL GETUSER", "ACL WHOAMI", "CONFIG GET")
 """Commands that change nothing."""
 
 
-class RedisStand(Stand):
+class RedisStand(TwoPasswords):
     """One user, two passwords that work at once, at a real Redis."""
 
     shape = "redis overlapping"
-    fields = ("username", "password")
+    type = "redis"
     mutating = "every command but AUTH, INFO, ACL GETUSER, ACL WHOAMI, CONFIG GET"
-    server: RedisServer
 
-    def __init__(self) -> None:
-        self.server = RedisServer()
-        self._admin = Secret(f"admin-{secrets.token_hex(20)}")
+    def new_server(self) -> RedisServer:
+        return RedisServer()
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self.server.create_admin(ADMIN, self._admin)
-        return self
-
-    @property
-    def port(self) -> int:
-        return self.server.port
-
-    @property
-    def admin(self) -> Secret:
-        return self._admin
-
-    def connection(self, port: int) -> Yaml:
-        admin = {"username": ADMIN, "password": {"file": ADMIN_FILE}}
-        return {"type": "redis", "host": "127.0.0.1", "port": port, "admin": admin, "tls": "off"}
-
-    def target(self, one: str) -> Yaml:
-        return {"type": "redis", "username": one}
-
-    def begin(self, one: str) -> Credential:
-        first = a_credential(one)
-        self.server.create_user(one, first.secret)
-        return first
-
-    def second(self, one: str) -> Credential:
-        second = a_credential(one)
-        self.restore(second)
-        return second
-
-    def restore(self, credential: Credential) -> None:
-        assert credential.secret is not None
-        self.server.add_password(credential.name, credential.secret)
-
-    def works(self, credential: Credential) -> bool:
-        assert credential.secret is not None
-        return self.server.logs_in(credential.name, credential.secret)
+    @staticmethod
+    def hashed(secret: Secret) -> str:
+        return sha256(secret)
 
     def living(self, one: str) -> set[str]:
         return {f"{one} {each}" for each in self.server.hashes(one) if not each.startswith(MARK)}
-
-    def mark(self, credential: Credential) -> str:
-        assert credential.secret is not None
-        return f"{credential.name} {sha256(credential.secret)}"
 
     def changes(self, sent: bytes) -> list[str]:
         return [each for each in commands(sent) if not f"{each} ".startswith(tuple(f"{read} " for read in READS))]
