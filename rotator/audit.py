@@ -131,7 +131,10 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 def digest(document: dict[str, Any]) -> str:
     """The hash of an event's document: over everything in it but the hash itself."""
-    bare = {name: value for name, value in document.items() if name != "hash"}
+    return _hashed({name: value for name, value in document.items() if name != "hash"})
+
+
+def _hashed(bare: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(bare).encode()).hexdigest()
 
 
@@ -140,8 +143,9 @@ def link(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head 
     linked = []
     for event in events:
         seq, prev = (head.seq + 1, head.hash) if head else (1, "")
-        document = event.document() | {"seq": seq}
-        hash = digest(document | {"prev": prev} if prev else document)
+        document = event.document()
+        document |= {"seq": seq, "prev": prev} if prev else {"seq": seq}
+        hash = _hashed(document)
         head = Head(seq, hash)
         linked.append(changed(event, seq=seq, prev=prev, hash=hash))
     return linked, head

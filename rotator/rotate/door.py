@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cached_property
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -249,32 +250,35 @@ class Door:
 
     # ---- events
 
+    @cached_property
+    def every_event(self) -> Event:
+        """What all events of this run say."""
+        spec, order = self.spec, self.order
+        return Event(
+            ts="",
+            event=EventName.STEP,
+            chain=spec.chain,
+            spec=spec.name,
+            environment=spec.identity.environment,
+            target=f"{spec.identity.type} {spec.identity.endpoint}",
+            principal=",".join(spec.principals),
+            store_path=spec.chain,
+            run=order.run,
+            actor=order.actor,
+            trigger=order.trigger,
+            plugin=spec.identity.type,
+            plugin_version=order.plugin_version,
+            config_sha256=order.config_sha256,
+        )
+
     def tell(self, phase: Phase | None, event: EventName = EventName.STEP, *, error: RotatorError | None = None, **about: Any) -> None:
         """Put an event in line; it is durable after the next `flush`."""
-        spec, rotation = self.spec, self.record.pending or self.record.current
+        rotation = self.record.pending or self.record.current
         if error:
             about |= {"error_type": type(error).__name__, "error_message": str(error), "error_code": getattr(error, "code", None)}
-        self.waiting.append(
-            Event(
-                ts=datetime.fromtimestamp(self.seam.now(), UTC).isoformat(timespec="milliseconds"),
-                event=event,
-                chain=about.pop("chain", spec.chain),
-                phase=phase,
-                spec=spec.name,
-                environment=spec.identity.environment,
-                target=f"{spec.identity.type} {spec.identity.endpoint}",
-                principal=",".join(spec.principals),
-                store_path=spec.chain,
-                rotation=about.pop("rotation", rotation.id if rotation else None),
-                run=self.order.run,
-                actor=self.order.actor,
-                trigger=self.order.trigger,
-                plugin=spec.identity.type,
-                plugin_version=self.order.plugin_version,
-                config_sha256=self.order.config_sha256,
-                **about,
-            )
-        )
+        about = {"rotation": rotation.id if rotation else None, **about}
+        ts = datetime.fromtimestamp(self.seam.now(), UTC).isoformat(timespec="milliseconds")
+        self.waiting.append(changed(self.every_event, ts=ts, event=event, phase=phase, **about))
 
     def flush(self, *, exempt: bool = False) -> None:
         """Make all events in line durable. Only a run under its lease appends to the chain: until CLAIM they wait."""

@@ -39,6 +39,8 @@ ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Ha
 """Clocks that change by an hour or by half of one, at two in the night or at midnight, in the north and in the south."""
 CRONS = ("30 2 * * *", "15 1 * * *", "0 0 * * *", "45 * * * *")
 """In the hour that a clock skips or shows twice, at the change itself, and each hour."""
+AGAIN = 0.25
+"""How many histories go on to the next rotation once they are at rest."""
 FARTHEST = 45
 """Effects of the longest run."""
 
@@ -68,6 +70,8 @@ class History:
     zone: str = "UTC"
     start: float | None = None
     """Seconds since the epoch."""
+    again: bool = True
+    """Once it is at rest, the next slot comes, and is rotated too."""
 
     def line(self) -> str:
         """As JSON, to keep."""
@@ -92,7 +96,8 @@ def draw(rng: random.Random, *, most: int = 7) -> History:
     moments = [_moment(rng, rng.choice(acts)) for _ in range(rng.randint(2, most))]
     lag = rng.choice([0.0, 0.0, 3.0]) if shape.startswith("issue") else 0.0
     plain = History(shape, (Moment(10_010, "run", _faults(rng)), *moments), rng.random() < 0.5 or shape.startswith("issue"), lag)
-    return _around_a_change(rng, plain) if rng.random() < 0.3 else plain
+    drawn = _around_a_change(rng, plain) if rng.random() < 0.3 else plain
+    return replace(drawn, again=rng.random() < AGAIN)
 
 
 def _around_a_change(rng: random.Random, history: History) -> History:
@@ -260,9 +265,10 @@ class Teller:
         first, second = lab.clean_run(), lab.clean_run()
         if second.exit not in (Exit.DONE, Exit.HUMAN) and not self.touched:
             lab.oracle.violate("I6", f"after two clean runs: {first.why}, {second.why}")
-        self._until_rest()
-        lab.seam.t = self._next_slot()
-        last = self._until_rest()
+        last = self._until_rest(second)
+        if self.history.again:
+            lab.seam.t = self._next_slot()
+            last = self._until_rest(lab.clean_run())
         if self.touched:
             return self._only_its_own_end(last)
         lab.oracle.at_rest(last)
@@ -273,10 +279,9 @@ class Teller:
         lab = self.lab
         return max(lab.seam.t, lab.spec.when.next_slot(lab.record().last_slot, lab.seam.t) + 1.0)
 
-    def _until_rest(self) -> RunResult:
-        """What was begun ends, before the next slot comes."""
-        last = self.lab.clean_run()
-        for seconds in (1_100.0, 400.0, 1_100.0, 400.0):
+    def _until_rest(self, last: RunResult) -> RunResult:
+        """What was begun ends; where a slot comes meanwhile, its rotation too."""
+        for seconds in (1_100.0, 400.0) * 4:
             if last.why == "at rest":
                 break
             self.lab.seam.t += seconds

@@ -24,7 +24,7 @@ from rotator.store import Store
 from rotator.target import Runtime, Settings
 from rotator.testing.fake_seam import FakeSeam
 from rotator.testing.faults import Crash, Fault, FaultPlan
-from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, Shelf
+from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, ObjectStore, Shelf
 from rotator.testing.memory_ledger import MemoryLedger
 from rotator.testing.oracle import Login, Oracle
 from rotator.testing.twins import (
@@ -81,6 +81,12 @@ def in_memory() -> Storage:
     """A store and a place in memory; the place holds no generation, as an env file does not."""
     kept, env = Shelf(), Shelf()
     return Storage(lambda runtime: MemoryStore(MemorySettings(), runtime, kept), lambda runtime: a_place(runtime, env), env)
+
+
+def as_objects() -> Storage:
+    """As `in_memory`, with records that are never written as text."""
+    kept, env = Shelf(), Shelf()
+    return Storage(lambda runtime: ObjectStore(MemorySettings(), runtime, kept), lambda runtime: a_place(runtime, env), env)
 
 
 def on_disk(folder: Path) -> Storage:
@@ -297,23 +303,23 @@ class Lab:
 
     def audited(self) -> None:
         """The chain verifies from the record's head back to its begin (I9)."""
-        rows = self._documents()
+        before = self._before()
         head = self.record().audit_head
         if head is None:
             return self.oracle.violate("I9", "the record has no audit head")
         at, steps = head.hash, 0
         while at:
-            event = rows.get(at)
-            if event is None or digest(event) != at:
+            if at not in before:
                 return self.oracle.violate("I9", f"the chain breaks {steps} events below the head")
-            at, steps = event.get("prev", ""), steps + 1
+            at, steps = before[at], steps + 1
         return None
 
-    def _documents(self) -> dict[str, dict[str, Any]]:
-        """The events of the spec's chain by their hashes."""
+    def _before(self) -> dict[str, str]:
+        """Of each event of the spec's chain, by its hash, the hash before. In memory an event is as it was linked: nothing to digest."""
         if isinstance(self.ledger, MemoryLedger):
-            return self.ledger.documents(self.spec.chain)
-        return {each["hash"]: each for each in (json.loads(row.line) for row in self.ledger.rows(self.spec.chain))}
+            return {each.hash: each.prev for each in self.ledger.events if each.chain == self.spec.chain}
+        events = (json.loads(row.line) for row in self.ledger.rows(self.spec.chain))
+        return {digest(each): each.get("prev", "") for each in events}
 
     def last_event(self, run: str) -> dict[str, Any] | None:
         """The newest event of a run in the spec's chain."""
@@ -327,10 +333,16 @@ class Lab:
         record = self.record()
         told = repr(result)
         if len(self.results) == WITH_EVENTS:
-            told += " ".join(each.line for each in self.ledger.rows())
+            told += self._told()
         for each in record.known():
             if each.secret and each.secret.reveal() in told:
                 self.oracle.violate("I7", f"a result or event holds the secret of {each.name}")
+
+    def _told(self) -> str:
+        """All that the ledger says, as text to search in."""
+        if isinstance(self.ledger, MemoryLedger):
+            return " ".join(str(value) for event in self.ledger.events for value in vars(event).values() if value)
+        return " ".join(each.line for each in self.ledger.rows())
 
     def documents(self) -> str:
         """The whole state, to see that a dry-run changed nothing."""

@@ -6,11 +6,11 @@ Two instances over one shelf see one world. Documents are kept as JSON text, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Any
+from typing import Any, Self
 
 from rotator.destination import Conflict, Corrupt, Denied, Destination, Place, Refused, Runtime, Secret, Settings, Unreachable
 from rotator.model import Finding, Level
@@ -26,6 +26,8 @@ class Shelf:
     mount: str = "main"
     """Where it answers; another mount is a mistake of configuration."""
     records: dict[str, tuple[int, str]] = field(default_factory=dict)
+    objects: dict[str, Record] = field(default_factory=dict)
+    """Those of an `ObjectStore`."""
     values: dict[str, str] = field(default_factory=dict)
     writes: int = 0
     """Records ever written: the source of revisions, so that none comes back."""
@@ -33,15 +35,20 @@ class Shelf:
     """Nothing answers."""
     _lock: RLock = field(default_factory=RLock, repr=False)
 
-    @contextmanager
-    def open(self, mount: str) -> Iterator[Shelf]:
+    def open(self, mount: str) -> AbstractContextManager[Shelf]:
         """One request, alone."""
         if self.down:
             raise Unreachable("the shelf does not answer")
         if mount != self.mount:
             raise Denied(f"there is no mount {mount}", f"name the mount {self.mount}")
-        with self._lock:
-            yield self
+        return self
+
+    def __enter__(self) -> Self:
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
 
     def show(self, path: str) -> dict[str, Any]:
         """The document that consumers see, siblings and all."""
@@ -154,6 +161,28 @@ class MemoryStore(Store[MemorySettings]):
         if len(text) > self.limits.max_bytes:
             raise Refused(f"{what} would have more than {self.limits.max_bytes} bytes")
         return text
+
+
+class ObjectStore(MemoryStore):
+    """The same, with records kept as the objects that they are, for hundreds of thousands of histories: a record is immutable."""
+
+    def read(self, path: str) -> Record:
+        """See `Store.read`."""
+        with self.shelf.open(self.config.mount) as shelf:
+            return shelf.objects.get(path, _NOTHING)
+
+    def write(self, path: str, record: Record) -> Record:
+        """See `MemoryStore.write`."""
+        with self.shelf.open(self.config.mount) as shelf:
+            head = shelf.objects.get(path, _NOTHING)
+            if head.revision != record.revision:
+                return _settled(path, record, head)
+            shelf.writes += 1
+            shelf.objects[path] = record.but(revision=shelf.writes)
+            return shelf.objects[path]
+
+
+_NOTHING = Record()
 
 
 def _plain(values: Mapping[str, Secret]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rotator.audit import LEDGER_CHAIN, Event, Ledger, Row, link
 from rotator.errors import LedgerFailed
@@ -28,10 +27,6 @@ class MemoryLedger(Ledger):
         assert event.chain == LEDGER_CHAIN
         self.append(linked)
         self.loose_head = head
-
-    def documents(self, chain: str) -> dict[str, dict[str, Any]]:
-        """The events of a chain by their hashes."""
-        return {each.hash: each.document() for each in self.events if each.chain == chain}
 
     def rows(self, chain: str | None = None) -> Iterator[Row]:
         for number, each in enumerate(self.events, 1):

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from rotator.testing.histories import draw, shorter, tell
-from rotator.testing.lab import in_memory
+from rotator.testing.lab import as_objects
 from rotator.testing.soak.report import report
 from rotator.testing.soak.state import State, commit_of
 
@@ -32,12 +32,12 @@ def chunk(first: int, count: int) -> State:
     found, shapes, ends = State(""), Counter[str](), Counter[str]()
     for seed in range(first, first + count):
         history = draw(random.Random(seed))  # the same seed is the same history
-        told = tell(history, in_memory())
+        told = tell(history, as_objects())
         shapes[history.shape] += 1
         ends.update(told.ends)
         found.runs, found.faults = found.runs + told.runs, found.faults + told.faults
         if told.violations:
-            least = shorter(history, lambda each: bool(tell(each, in_memory()).violations))
+            least = shorter(history, lambda each: bool(tell(each, as_objects()).violations))
             found.violations.append(f"seed {seed}: {told.violations[0]}: {least.line()}")
     found.by_shape, found.ends = dict(shapes), dict(ends)
     return found
