@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def changed(what: T, **changes: Any) -> T:
-    """The same dataclass with some fields changed. As `dataclasses.replace`, for classes without `__post_init__`, at a tenth of its time."""
+    """The same dataclass with some fields changed. As `dataclasses.replace`, for classes without `__post_init__`, in far less time."""
     old = vars(what)
     if not changes.keys() <= old.keys():
-        raise TypeError(f"{type(what).__name__} has no field {sorted(changes.keys() - old.keys())[0]}")
+        raise TypeError(f"{type(what).__name__} has no field {min(changes.keys() - old.keys())}")
     new = object.__new__(type(what))
     vars(new).update(old)
     vars(new).update(changes)

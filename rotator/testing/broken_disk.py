@@ -10,14 +10,19 @@ from rotator.files import Disk
 
 
 class BrokenDisk(Disk):
-    """Fails once, at its `at`-th call; a write fails after half of the data, as on a full disk. `failed` says which call it was."""
+    """Fails once, at its `at`-th call; a write fails after half of the data, as on a full disk. `failed` says which call it was.
+
+    `stays`: it fails at each call from then on.
+    """
+
+    stays = False
 
     def __init__(self, at: int, code: int = errno.ENOSPC) -> None:
         self.at, self.code, self.calls, self.failed = at, code, 0, ""
 
     def _count(self, name: str) -> None:
         self.calls += 1
-        if self.calls == self.at:
+        if self.calls == self.at or (self.stays and self.calls > self.at):
             self.failed = name
             raise OSError(self.code, os.strerror(self.code))
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from rotator.audit import Ledger, digest
 from rotator.destination import Destination
 from rotator.errors import Corrupt, Exit
+from rotator.files import Disk
 from rotator.model import Credential, Place, Secret, Shape
 from rotator.record import Identity, Record, to_document
 from rotator.rotate import Adopt, Command, Kind, Order, Ports, Run, RunResult
@@ -89,8 +90,8 @@ def as_objects() -> Storage:
     return Storage(lambda runtime: ObjectStore(MemorySettings(), runtime, kept), lambda runtime: a_place(runtime, env), env)
 
 
-def on_disk(folder: Path) -> Storage:
-    """The file store in a folder, and a place in memory."""
+def on_disk(folder: Path, disk: Disk | None = None) -> Storage:
+    """The file store in a folder, through a disk that may fail, and a place in memory."""
     from rotator.stores.file import FileStore, FileStoreSettings, prepare
 
     prepare(str(folder / "store"))
@@ -98,7 +99,7 @@ def on_disk(folder: Path) -> Storage:
     settings = FileStoreSettings.model_validate({"path": str(folder / "store"), "key": {"env": "LAB_STORE_KEY"}})
     key = Secret(base64.b64encode(b"k" * 32).decode())
     return Storage(
-        lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key)), lambda runtime: a_place(runtime, env), env
+        lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key), disk=disk), lambda runtime: a_place(runtime, env), env
     )
 
 

@@ -1,12 +1,13 @@
 """`python -m rotator.testing.soak`: hundreds of thousands of random histories, every kill, and the slow tests. `make soak`.
 
-It may be interrupted, and goes on where it ended, as long as the commit is the same. Progress is on stderr; it writes RELIABILITY.md.
-Exit code 1 where a law was broken.
+It may be interrupted, and goes on where it ended, as long as nothing that a history runs has changed: the count stands in
+docs/reliability.json. Progress is on stderr; it writes RELIABILITY.md. Exit code 1 where a law was broken.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import subprocess
@@ -19,12 +20,14 @@ from pathlib import Path
 from rotator.testing.histories import draw, shorter, tell
 from rotator.testing.lab import as_objects
 from rotator.testing.soak.report import report
-from rotator.testing.soak.state import State, commit_of
+from rotator.testing.soak.state import State, code_of, commit_of
 
 ROOT = Path.cwd()
-KEPT = ROOT / "build" / "soak.json"
+KEPT = ROOT / "docs" / "reliability.json"
 CHUNK, ROUND = 100, 5
 """Histories of one piece of work, and how many of those a core gets in one round."""
+GARBAGE = 100_000
+"""Objects made between two looks for garbage: a twentieth of the time is saved."""
 
 
 def chunk(first: int, count: int) -> State:
@@ -55,7 +58,7 @@ def histories(state: State, count: int, minutes: float) -> None:
     """Tell so many more, on every core, for so long at most. What is counted is kept after each round of some ten seconds."""
     begun, last = time.monotonic(), state.next_seed + count
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores) as pool:
+    with ProcessPoolExecutor(cores, initializer=gc.set_threshold, initargs=(GARBAGE,)) as pool:
         while state.next_seed < last and time.monotonic() - begun < minutes * 60:
             round_end = min(last, state.next_seed + ROUND * CHUNK * cores)
             firsts = range(state.next_seed, round_end, CHUNK)
@@ -75,6 +78,12 @@ def _last_line(command: list[str]) -> tuple[str, int]:
     return lines[-1] if lines else "nothing was printed", done.returncode
 
 
+def _at(state: State, command: list[str]) -> tuple[str, int]:
+    """The same, with the commit at which it was said."""
+    line, code = _last_line(command)
+    return f"{line} (at commit {state.commit})", code
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
 
@@ -92,11 +101,12 @@ def main() -> int:
         _say(draw(random.Random(given.seed)).line())
         print(f"{told.runs} runs, {told.faults} faults, violations: {told.violations or 'none'}")  # noqa: T201 - the result
         return 1 if told.violations else 0
-    state, bad = State.of(KEPT, commit_of(ROOT)), 0
+    state, bad = State.of(KEPT, code_of()), 0
+    state.commit = commit_of(ROOT)
     histories(state, given.histories, given.minutes)
     if not given.only_histories:
-        state.kills, killed = _last_line(["-m", "rotator.testing.kill"])
-        state.tests, tested = _last_line(["-m", "pytest", "-m", "soak", "-q"])
+        state.kills, killed = _at(state, ["-m", "rotator.testing.kill"])
+        state.tests, tested = _at(state, ["-m", "pytest", "-m", "soak", "-q"])
         bad = killed or tested
         state.keep(KEPT)
     (ROOT / "RELIABILITY.md").write_text(report(state))

@@ -9,7 +9,8 @@ from rotator.testing.soak.state import State
 HEAD = """\
 # Reliability
 
-Written by `make soak`, and by nothing else. It goes on where its last call ended; another commit begins anew.
+Written by `make soak`, and by nothing else. It goes on where its last call ended, on any machine, for the count stands in
+docs/reliability.json; a change of the code that a history runs begins it anew.
 """
 MEANS = """\
 ## What was run
@@ -19,10 +20,11 @@ MEANS = """\
   right taken away), commands of humans (undo, hold, compromise), passwords, keys and place values set by strangers, clocks that jump
   (an hour, a day, ten years back), suspends, late providers, and two runners effect by effect. Three in ten go by a cron expression in one
   of six time zones, around a change of its clock. After every effect an oracle asks the
-  twin itself whether a law was broken; then two clean runs must bring it to rest.
+  twin itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the next rotation.
   `python -m rotator.testing.soak --seed N` tells one again.
 - **Kills**: real SIGKILLs of real runs on real servers, at every boundary and at random moments (`make kill`).
-- **Tests**: the tests that are marked `soak`.
+- **Tests**: the tests that are marked `soak`. Among them: a fault of the file store's disk (ENOSPC, EIO, half a write, at `write`, `fsync`,
+  `rename` and all the others, once or until it is mended) at each call of a run; a ledger cut at every byte of its file and of its log.
 
 ## What is not covered
 
@@ -30,21 +32,20 @@ MEANS = """\
   right nobody can tell.
 - Targets that cannot fence are sent no call that arrives after its own retry: [limits.md](docs/limits.md) leaves that open.
 - Twins stand for targets in the histories; the kills run on real ones, on one machine, with loopback for a network.
-- Disk faults at each write: `tests/faults` and `tests/stores` inject them into the ledger and the file store, not into the histories.
 """
 
 
 def report(state: State) -> str:
     """The whole file."""
     rows = [
-        ("commit", state.commit),
+        ("code", f"{state.code}, last at commit {state.commit}"),
         ("written", datetime.now(UTC).isoformat(timespec="minutes")),
         ("histories", f"{state.histories:,} (seeds 0 to {state.next_seed - 1:,})"),
         ("runs in them", f"{state.runs:,}"),
         ("faults that struck", f"{state.faults:,}"),
         ("violations", f"**{len(state.violations)}**"),
-        ("kills", state.kills or "not run at this commit"),
-        ("tests", state.tests or "not run at this commit"),
+        ("kills", state.kills or "not run on this code"),
+        ("tests", state.tests or "not run on this code"),
     ]
     lines = [HEAD, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
     lines += ["| shape | histories |", "|---|---|", *(f"| {shape} | {count:,} |" for shape, count in sorted(state.by_shape.items())), ""]

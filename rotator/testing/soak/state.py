@@ -1,18 +1,24 @@
-"""What has been proven so far at one commit: kept between calls, so that a soak goes on where the last one ended."""
+"""What has been proven so far of one state of the code: kept between calls, so that a soak goes on where the last one ended."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
 class State:
-    """Counts of one commit."""
+    """Counts of one state of the code."""
 
-    commit: str
+    code: str
+    """Of all that a history runs: see `code_of`."""
+    commit: str = ""
+    """The last one at which histories were told."""
     next_seed: int = 0
     histories: int = 0
     runs: int = 0
@@ -26,25 +32,35 @@ class State:
     """The last line of `pytest -m soak`."""
 
     @staticmethod
-    def of(path: Path, commit: str) -> State:
-        """The state of this commit: what the file says, or a new one where it speaks of another."""
+    def of(path: Path, code: str) -> State:
+        """What the file says of this code, or a new state where it speaks of another."""
         if path.exists():
-            found = State(**json.loads(path.read_text()))
-            if found.commit == commit:
-                return found
-        return State(commit)
+            found: dict[str, Any] = json.loads(path.read_text())
+            if found.get("code") == code:
+                return State(**found)
+        return State(code)
 
     def keep(self, path: Path) -> None:
         """Write it, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temp = path.with_suffix(".new")
-        temp.write_text(json.dumps(asdict(self), indent=1))
+        temp.write_text(json.dumps(asdict(self), indent=1) + "\n")
         temp.replace(path)
 
 
+def code_of() -> str:
+    """A hash of every module of ours that is loaded: once a history can be told, all that it runs. A change elsewhere voids nothing."""
+    whole = hashlib.sha256()
+    for name, module in sorted(sys.modules.items()):
+        if name.partition(".")[0] == "rotator" and not name.startswith("rotator.testing.soak"):
+            whole.update(f"{name}\n".encode())
+            whole.update(Path(str(module.__file__)).read_bytes())
+    return whole.hexdigest()[:16]
+
+
 def commit_of(root: Path) -> str:
-    """The commit of a checkout, with a mark where files differ from it; RELIABILITY.md itself does not count."""
+    """The commit of a checkout, with a mark where files differ from it; what a soak itself writes does not count."""
     commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-    status = ["git", "status", "--porcelain", "--", ".", ":!RELIABILITY.md"]
+    status = ["git", "status", "--porcelain", "--", ".", ":!RELIABILITY.md", ":!docs/reliability.json"]
     changed = subprocess.run(status, cwd=root, capture_output=True, text=True, check=True).stdout
     return f"{commit}, with changes" if changed.strip() else commit
