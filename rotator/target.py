@@ -206,5 +206,5 @@ class IssueTarget(Target[C, T]):
 class SwapTarget(IssueTarget[C, T]):
     """`issue` kills the old one as it mints the new: the core would order the steps otherwise and never call it twice.
 
-    Not supported by the engine yet: a spec that names one is refused at load.
+    `rotator.testing.swap_contract` has its laws. Not supported by the engine yet: a spec that names one is refused at load.
     """

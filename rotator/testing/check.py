@@ -32,7 +32,7 @@ MOST = 300
 """Characters of what is told about a law."""
 Report = pytest.TestReport
 Call = pytest.CallInfo[None]
-CONTRACTS = ("rotator.testing.target_contract", "rotator.testing.set_contract", "rotator.testing.issue_contract")
+CONTRACTS = tuple(f"rotator.testing.{each}_contract" for each in ("target", "set", "issue", "swap"))
 
 
 class TooLate(BaseException):
@@ -121,7 +121,7 @@ class Laws:
     def pytest_collection_finish(self) -> None:
         """No law is no proof."""
         if not self.names:
-            fix = "derive one from SetTargetContract or IssueTargetContract, as its family is, and give its --tests"
+            fix = "derive one from SetTargetContract, IssueTargetContract or SwapTargetContract, as its family is, and give its --tests"
             self._refuse(f"there is no class of contract tests in {self.request['tests']}", fix)
 
     # ---- each
@@ -198,12 +198,16 @@ class Laws:
 def _contracts(type: str) -> tuple[type, type]:
     """Every target's, and its family's. Imported late: the author's own conftest may first ask pytest to explain what fails in them."""
     from rotator.load.plugins import target_class
-    from rotator.target import SetTarget
+    from rotator.target import SetTarget, SwapTarget
     from rotator.testing.issue_contract import IssueTargetContract
     from rotator.testing.set_contract import SetTargetContract
+    from rotator.testing.swap_contract import SwapTargetContract
     from rotator.testing.target_contract import TargetContract
 
-    return TargetContract, SetTargetContract if issubclass(target_class(type), SetTarget) else IssueTargetContract
+    target = target_class(type)
+    if issubclass(target, SetTarget):
+        return TargetContract, SetTargetContract
+    return TargetContract, SwapTargetContract if issubclass(target, SwapTarget) else IssueTargetContract
 
 
 def _plain(item: pytest.Item) -> str:

@@ -156,6 +156,7 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
 
     def apply(self, credential: Credential, keep: Sequence[Credential]) -> None:
         self._fence()
+        self._ours(credential)
         secret, user = self._plain(credential), self._user(credential.name)
         if self.system.refuses and secret not in user.secrets:
             raise Refused("the secret is too weak")
@@ -184,6 +185,7 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
 
     def revoke(self, credential: Credential, keep: Sequence[Credential]) -> None:
         self._fence()
+        self._ours(credential)
         user = self.system.users.get(credential.name)
         if user is None:
             return
@@ -215,6 +217,10 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
         if self.runtime.fence < self.system.fence:
             raise Conflict("a later run has been here")
         self.system.fence = self.runtime.fence
+
+    def _ours(self, credential: Credential) -> None:
+        if credential.name not in self.config.usernames:
+            raise Refused(f"{credential.name} is none of this target's users")
 
     def _user(self, name: str) -> TwinUser:
         if name not in self.system.users:
