@@ -179,7 +179,8 @@ class Daemon:
         self._start_due()
         self._beat()
         self._arm()
-        self.woken.wait()
+        if self.runner.running or not self.runner.stopping:  # the last run may have ended before this round began
+            self.woken.wait()
 
     def _told(self, _future: object) -> None:
         self.woken.set()

@@ -6,13 +6,18 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from rotator.daemon import WakeIndex, spread
+from rotator.cli.runs import make_job
+from rotator.daemon import LONGEST_SLEEP, Daemon, WakeIndex, spread
+from rotator.errors import Exit
 from rotator.model import Secret
+from rotator.rotate import RunResult
+from rotator.runner import Runner
 from rotator.stores.file import FileStore
 from rotator.target import Runtime
 from rotator.testing.bench.site import Site
@@ -127,6 +132,23 @@ def test_a_daemon_that_is_told_to_end_while_no_run_goes_on_says_that_it_stops(si
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(PATIENCE) == 0
     wait_for(listener, "STOPPING=1")
+
+
+def test_a_daemon_that_is_told_to_end_as_its_last_run_ends_does_not_sleep_once_more(site):
+    loaded, done = site.adopted(), Future()
+    done.set_result(RunResult(spec=loaded.specs[0].name, exit=Exit.DONE, why="at rest", message=""))
+    daemon = Daemon(loaded, load=lambda: loaded, job=make_job, runner=Runner(runs=1, per_connection=1), say=lambda *_, **__: None)
+    daemon.state.prepare()
+    daemon.index = WakeIndex(daemon.state.path / "index.db")
+    daemon.scheduler.start()
+    daemon.runner.running[done] = make_job(loaded, loaded.specs[0])
+    daemon.runner.busy[loaded.specs[0].connection.name] = 1
+    daemon.runner.stop()
+    begun = time.monotonic()
+    daemon._round()
+    daemon.scheduler.shutdown(wait=False)
+    daemon.index.close()
+    assert time.monotonic() - begun < LONGEST_SLEEP / 2
 
 
 def test_without_a_daemon_nothing_is_healthy(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.testing.lab import SHAPES, in_memory, on_disk
+from rotator.testing.lab import SHAPES, as_objects, on_disk
 
 sys.path.insert(0, str(Path(__file__).parent))  # for labs.py: tests are imported by path, not as a package
 
@@ -33,6 +33,6 @@ def new_storage(request, fast_folder):
 
     def make():
         made.append(None)
-        return in_memory() if request.param == "memory" else on_disk(fast_folder / str(len(made)))
+        return as_objects() if request.param == "memory" else on_disk(fast_folder / str(len(made)))
 
     return make

@@ -1,4 +1,4 @@
-"""Kills of the plain command line at random moments: of main alone, of the run's process, of the whole group."""
+"""Kills of the plain command line, and of the daemon, at random moments: of main alone, of the run's process, of the whole group."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from rotator.testing.stands import NAME, Stand, World
 
 WAITS = ("grace", "soak")
 VICTIMS = ("main", "run", "group")
+DAEMON = ("daemon",)
+BY_THE_CLOCK = 0.3
+"""The share of rotations, and of what ends them, that is left to a daemon."""
 WITH_MAIN = 0.1
 """Seconds after main's death by which its runs are gone."""
 PATIENCE = 30.0
@@ -45,6 +48,8 @@ class Killer:
         """Seconds that the last run outlived its main."""
         self.blind = 0
         """Kills of main whose moment was seen too late to tell."""
+        self.daemons = 0
+        """Kills of a daemon or its run."""
         self.struck = 0
         """Kills that came while a run was there."""
         self.code, self.why = 0, "at rest"
@@ -85,6 +90,8 @@ class Killer:
                     os.kill(runs[0], signal.SIGKILL)
                 case "group":
                     os.killpg(process.pid, signal.SIGKILL)
+        if arguments == DAEMON and process.poll() is None:
+            process.terminate()  # it outlives its runs
         process.wait(timeout=PATIENCE)
         left = gone_within(in_session(process.pid), PATIENCE).seconds
         if left >= PATIENCE or (victim != "run" and time.monotonic() - begun > PATIENCE):
@@ -120,22 +127,34 @@ class Killer:
 
     def next_command(self) -> tuple[str, ...]:
         """What is killed next: it depends on what there is to do."""
+        clock = self.random.random() < BY_THE_CLOCK
         if self.why not in WAITS:
             self._fit_grace()
             if self.random.random() < UNHARMED:
                 self.clean("run", NAME, "--force")
         if self.why not in WAITS:
-            return ("run", NAME, "--force")
+            return self._due() if clock else ("run", NAME, "--force")
         if self.random.random() < UNDONE:
             return ("undo", NAME)
+        if clock:
+            return DAEMON
         self._wait_for_it()
         return ("run", NAME)
 
+    def _due(self) -> tuple[str, ...]:
+        """A slot has come when the daemon starts: it rotates by the clock."""
+        every = 2 * self._span() + 1
+        time.sleep(max(0.0, self.world.record().last_slot + every - time.time()))
+        self.world.write_schedule(when={"every": f"{every}s"})
+        return DAEMON
+
     def _fit_grace(self) -> None:
         """Grace as short as lets two clean runs pass in it, however slow this machine is now."""
-        span = f"{math.ceil(2.5 * self.whole)}s"
-        stand = self.world.stand
+        stand, span = self.world.stand, f"{self._span()}s"
         self.world.write_schedule(**{key: span for key in ("grace", "soak") if getattr(stand, key) != "0s"})
+
+    def _span(self) -> int:
+        return math.ceil(2.5 * self.whole)
 
     def _wait_for_it(self) -> None:
         """Until grace or soak is over."""
@@ -148,6 +167,9 @@ class Killer:
         self.oracle.about = f"random kill {number} of {victim} in {' '.join(command)}"
         self.oracle.violations = []
         self.kill(victim, *command)
+        if command == DAEMON:
+            self.daemons += 1
+            self.world.write_schedule(when={"every": "30d"})
         self.oracle.after_kill()
         self._remember()
         for _ in range(2):
@@ -189,4 +211,4 @@ def random_kills(stand: Stand, folder: Path, seed: int, count: int) -> Iterator[
         found = killer.strike(number)
         yield killer.oracle.about, found
     longest = f"the longest a run outlived its main: {killer.longest * 1000:.0f} ms ({killer.blind} seen too late to tell)"
-    yield f"{killer.struck} of {count} in mid-run, {longest}", killer.rest()
+    yield f"{killer.struck} of {count} in mid-run, {killer.daemons} of a daemon, {longest}", killer.rest()
