@@ -12,13 +12,11 @@ from rotator.target import Can, Credential, Finding, IssueTarget, Live, PortErro
 from rotator_http_token import answers
 from rotator_http_token.check import Checkup
 from rotator_http_token.connection import HttpConnection, HttpTokenSettings
+from rotator_http_token.pages import Pages
 from rotator_http_token.shapes import Call
 from rotator_http_token.template import fill
 from rotator_http_token.values import Values, admit
 from rotator_http_token.wire import Answer, Outgoing, Wire, outgoing, retry_after, search
-
-PAGES = 1000
-"""A list of more pages has no end."""
 
 
 class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
@@ -159,33 +157,18 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         assert listing is not None
         values = self.values()
         request = outgoing(self.connection, listing, values, self.connection.auth)
-        items: list[Any] = []
-        seen: set[str] = set()
-        while len(seen) < PAGES and request.url not in seen:
-            seen.add(request.url)
-            answer = self._wire.send(request, "list")
-            items += self._page(answer, values)
-            following = answer.next_url(request.url)
-            if following is None:
-                return items
-            request = self._follow(request, following)
-        raise Unreachable("list: the list has no end")
+        return Pages(listing.next, request, lambda each: self._page(each, values)).whole(listing.id)
 
-    def _follow(self, request: Outgoing, url: str) -> Outgoing:
-        listing = self.connection.tokens.list
-        if listing is None or listing.next is None:
-            raise Unreachable("list: the answer is one page of several", "set `next: link` under `list`")
-        return request.to(url)
-
-    def _page(self, answer: Answer, values: Values) -> list[Any]:
+    def _page(self, request: Outgoing, values: Values) -> tuple[Answer, list[Any]]:
         listing = self.connection.tokens.list
         assert listing is not None
+        answer = self._wire.send(request, "list")
         if answer.status not in listing.ok:
             raise self.refusal(answer, "list", values)
         items = search(listing.items, answer.body)
         if not answer.is_json or not isinstance(items, list):
             raise self._unreadable(answer, "list")
-        return items
+        return answer, items
 
     def _live(self, item: Any) -> Live:
         listing = self.connection.tokens.list

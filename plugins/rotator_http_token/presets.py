@@ -39,4 +39,28 @@ JUPYTERHUB: dict[str, Any] = {
 }
 """JupyterHub 5 and 6. A revoked token answers 403, not 401, and a token without a scope 403 too: the message parts them."""
 
-PRESETS = {"jupyterhub": JUPYTERHUB}
+VERDACCIO: dict[str, Any] = {
+    "create": {
+        "path": "/-/npm/v1/tokens",
+        "json_body": {"password": "{secrets.password}", "readonly": False, "cidr_whitelist": []},
+        "ok": [200],
+        "id": "key",
+        "secret": "token",
+    },
+    "list": {"path": "/-/npm/v1/tokens", "items": "objects", "id": "key", "created": "created", "next": {"url": "urls.next"}},
+    "verify": {
+        "path": "/-/whoami",
+        "auth": {"value": "Bearer {secret}"},
+        "identity": "body.username",
+        "equals": "{principal}",
+        "dead": "(status == `403` && body.error == 'unauthorized access') || (status == `200` && body == `{}`)",
+    },
+    "revoke": {"path": "/-/npm/v1/tokens/token/{id}", "ok": [200]},
+    "says": "body.error",
+}
+"""verdaccio from 6.7.4 on; `auth` is Basic of the principal itself, its password the secret `password`.
+
+A bogus token answers 200 with `{}`: the status proves nothing, the name does. A deleted one answers 403.
+"""
+
+PRESETS = {"jupyterhub": JUPYTERHUB, "verdaccio": VERDACCIO}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, field_validator, model_validator
 
 from rotator.target import Settings
-from rotator_http_token.template import CONTROL, names, names_within, whole
+from rotator_http_token.template import CONTROL, Value, names, names_within, whole
 
 IN_URL = frozenset({"principal", "params", "label", "id", "expires"})
 """What may stand in a path or query: a secret never, since URLs end up in logs."""
@@ -34,6 +35,7 @@ def _jmespath(expression: str) -> str:
 Jmes = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
 """A JMESPath expression. In JMESPath `{}`, `[]`, `""` and `false` are all false: write "body != `null`", never "&& body"."""
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+QueryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]-]{1,64}$")]
 
 
 def kinds(used: list[str]) -> set[str]:
@@ -159,8 +161,43 @@ class Create(Call):
     expires: Jmes | None = None
 
 
+class Next(Settings):
+    """How a list goes on after a page, one of four ways.
+
+    `link`: as the Link header says (RFC 8288). `page`: a query parameter holds the page's number, `first` (1) for the first one; a page
+    without items is the end. `cursor`, over the body: what the query parameter `query` must hold for the next page. `url`, over the body:
+    where the next page is, on the same origin. A null, an empty text and false there mean that this page is the last.
+    """
+
+    link: Literal[True] | None = None
+    page: QueryName | None = None
+    first: Annotated[int, Field(ge=0)] | None = None
+    cursor: Jmes | None = None
+    query: QueryName | None = None
+    url: Jmes | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Next:
+        if sum(each is not None for each in (self.link, self.page, self.cursor, self.url)) != 1:
+            raise ValueError("give one of `link`, `page`, `cursor` and `url`")
+        if (self.cursor is None) != (self.query is None):
+            raise ValueError("`cursor` and `query` go together: `query` names the parameter that holds the cursor")
+        if self.page is None and self.first is not None:
+            raise ValueError("`first` is the number of the first `page`")
+        return self
+
+    @property
+    def parameter(self) -> str | None:
+        """The query parameter that it sets."""
+        return self.page or self.query
+
+
+def _next(value: Any) -> Any:
+    return {"link": True} if value == "link" else value
+
+
 class Listing(Call):
-    """Lists all tokens of the principal. `items` over the body; the others over each item. `next: link` follows the Link header."""
+    """Lists all tokens of the principal. `items` over the body; the others over each item. `next`: how it goes on, or `link`."""
 
     known: ClassVar[frozenset[str]] = frozenset({"principal", "params", "secrets"})
     items: Jmes = "@"
@@ -168,7 +205,17 @@ class Listing(Call):
     created: Jmes | None = None
     label: Jmes | None = None
     last_used: Jmes | None = None
-    next: Literal["link"] | None = None
+    next: Annotated[Next | None, BeforeValidator(_next)] = None
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> Listing:
+        if self.next is not None and self.next.parameter in self.query:
+            raise ValueError("`query` sets the parameter that `next` sets")
+        if self.next is not None and self.next.page is not None and "?" in self.items:
+            raise ValueError(
+                "`items` leaves some out, and a page of which none is left would look like the end; let `query` narrow the list"
+            )
+        return self
 
 
 class Verify(Call):
@@ -230,10 +277,36 @@ class Proof(Call):
 
 
 class Param(Settings):
-    """A parameter that specs may give: `allow` holds patterns (`*`, `?`), one of which the value must match."""
+    """A parameter that specs may give: `allow` holds patterns (`*`, `?`), one of which the value must match.
 
-    allow: Annotated[tuple[str, ...], Field(min_length=1)]
+    Or a whole number from `minimum` to `maximum`, both included.
+    """
+
+    allow: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    minimum: StrictInt | None = None
+    maximum: StrictInt | None = None
     optional: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Param:
+        given = [self.minimum, self.maximum].count(None)
+        if given == 1 or (given == 0) == (self.allow is not None):
+            raise ValueError("give either `allow`, or `minimum` and `maximum`")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("`minimum` is above `maximum`")
+        return self
+
+    def admits(self, value: Value) -> bool:
+        """Whether a spec may give this value. A number in quotes is no whole number."""
+        if self.allow is None:
+            return type(value) is int and self.minimum <= value <= self.maximum  # type: ignore[operator]  # both are given
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return any(fnmatchcase(text, pattern) for pattern in self.allow)
+
+    @property
+    def told(self) -> str:
+        """What is allowed, for people."""
+        return f"a whole number from {self.minimum} to {self.maximum}" if self.allow is None else ", ".join(self.allow)
 
 
 class Tokens(Settings):

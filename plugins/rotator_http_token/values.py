@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from fnmatch import fnmatchcase
 
 from rotator.errors import BadInput
 from rotator.target import Credential, Runtime, Secret
@@ -62,12 +61,11 @@ def admit(tokens: Tokens, config: HttpTokenSettings) -> None:
         rule = tokens.params.get(name)
         if rule is None:
             raise BadInput(f"nothing reads the parameter {name}", fix=f"the connection takes: {', '.join(sorted(tokens.params)) or 'none'}")
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if not any(fnmatchcase(text, pattern) for pattern in rule.allow):
-            raise BadInput(f"the connection does not allow this value of the parameter {name}", fix=f"allowed: {', '.join(rule.allow)}")
+        if not rule.admits(value):
+            raise BadInput(f"the connection does not allow this value of the parameter {name}", fix=f"allowed: {rule.told}")
     for name, rule in tokens.params.items():
         if name not in config.params and not rule.optional:
-            raise BadInput(f"the connection needs the parameter {name}", fix=f"allowed: {', '.join(rule.allow)}")
+            raise BadInput(f"the connection needs the parameter {name}", fix=f"allowed: {rule.told}")
     _admit_lifetime(tokens, config)
 
 

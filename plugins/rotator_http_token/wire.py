@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from rotator.errors import RotatorError
 from rotator.target import Runtime, Unreachable
@@ -33,6 +33,11 @@ class Outgoing:
     def to(self, url: str) -> Outgoing:
         """The same request to another URL."""
         return Outgoing(self.method, url, self.headers, self.content)
+
+    def asking(self, name: str, value: str) -> Outgoing:
+        """The same request with one more parameter in its query."""
+        more = urlencode({name: value}, quote_via=quote, safe="")
+        return self.to(f"{self.url}{'&' if urlsplit(self.url).query else '?'}{more}")
 
 
 @dataclass(frozen=True)

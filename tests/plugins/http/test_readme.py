@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
-import yaml
 
-import rotator_http_token
 from rotator_http_token import HttpConnection
-
-README = (Path(rotator_http_token.__file__).parent / "README.md").read_text()
-BLOCKS = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
-CONNECTIONS = [each for each in BLOCKS if "type" in each] + [each["connections"]["hub"] for each in BLOCKS if "connections" in each]
+from tests.plugins.http.readme import CONNECTIONS, README
 
 
 @pytest.mark.parametrize("block", CONNECTIONS, ids=lambda each: each["base_url"])

@@ -91,7 +91,7 @@ def test_a_mistake_is_named_by_its_key_and_shows_no_value(call: str, keys: dict[
 
 def test_a_preset_that_does_not_exist_is_an_error_that_names_those_that_do() -> None:
     assert errors("github") == [
-        ("tokens", "Value error, there is no preset of this name, only jupyterhub; else write out create, list, verify, revoke")
+        ("tokens", "Value error, there is no preset of this name, only jupyterhub, verdaccio; else write out create, list, verify, revoke")
     ]
 
 
