@@ -8,14 +8,14 @@ import pytest
 
 from rotator.errors import Exit
 from rotator.state import StateDir
-from rotator.testing.kill.__main__ import parts_of
+from rotator.testing.kill.__main__ import parts_of, shapes_here
 from rotator.testing.kill.boundaries import Worlds, census, different, stories_of
 from rotator.testing.kill.oracle import Oracle
 from rotator.testing.kill.random_kills import random_kills
 from rotator.testing.kill.stories import STORIES
 from rotator.testing.kill.worker import Point
 from rotator.testing.processes import Vigil, gone_within
-from rotator.testing.stands import NAME, STANDS, IamKey, InPlace, Overlapping
+from rotator.testing.stands import NAME, STANDS, IamKey, InPlace, MysqlStand, Overlapping, RedisStand
 
 KILLING = (sys.executable, "-m", "rotator.testing.kill.main")
 
@@ -23,6 +23,9 @@ KILLING = (sys.executable, "-m", "rotator.testing.kill.main")
 at_iam, at_the_twin, in_place = (
     pytest.mark.parametrize("stand", [each.shape], indirect=True, scope="package") for each in (IamKey, Overlapping, InPlace)
 )
+
+
+at_a_server_that_notes = pytest.mark.parametrize("stand", [MysqlStand.shape, RedisStand.shape], indirect=True, scope="package")
 
 
 @pytest.fixture
@@ -105,6 +108,28 @@ def test_the_oracle_sees_a_ledger_that_was_altered_and_a_lock_that_is_held(judge
     assert laws(oracle) == {"I9", "I5"}
 
 
+@at_a_server_that_notes
+def test_the_oracle_sees_a_secret_in_the_servers_own_log(judged):
+    world, oracle = judged
+    world.run(forced=True)
+    oracle.at_rest([])
+    assert "I7" not in laws(oracle)
+    secret = world.record().current.credential.secret
+    ask = ("ECHO", secret.reveal()) if isinstance(world.stand, RedisStand) else (f"SELECT '{secret.reveal()}'",)
+    world.stand.server.query(*ask)
+    world.stand.works(world.first)
+    oracle.at_rest([world.record().current.credential])
+    assert "I7" in laws(oracle)
+
+
+@at_a_server_that_notes
+def test_a_log_that_does_not_show_the_user_proves_nothing(judged):
+    world, oracle = judged
+    world.stand.seen()
+    oracle._unseen()
+    assert laws(oracle) == {"I7"}
+
+
 @at_the_twin
 def test_what_a_human_did_is_not_held_against_the_run(judged):
     world, _ = judged
@@ -148,6 +173,15 @@ def test_a_census_finds_every_change_of_a_rotation(stand, tmp_path):
     for effect in ("set secret", "publish", "write record PROMOTE"):
         assert {("before", effect), ("after", effect)} <= set(kept)
     assert not [name for _, name in kept if name in ("login", "check target", "read place", "read back")]
+
+
+def test_a_shape_whose_server_is_missing_is_left_out_unless_it_is_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(MysqlStand, "missing", classmethod(lambda _: "MariaDB"))
+    assert MysqlStand.shape not in shapes_here(None)
+    assert shapes_here([InPlace.shape]) == [InPlace.shape]
+    assert "mysql: left out; it needs MariaDB" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        shapes_here([MysqlStand.shape])
 
 
 def test_every_shape_tells_its_stories_once():

@@ -1,4 +1,4 @@
-"""`python -m rotator.testing.kill`: real SIGKILLs, at every boundary and at random moments, for five shapes; then losses. `make kill`.
+"""`python -m rotator.testing.kill`: real SIGKILLs, at every boundary and at random moments, for seven shapes; then losses. `make kill`.
 
 The work is cut into parts, each a process of its own with a server of its own. As many stories go on at once as there are processors;
 the random kills and the losses, which wait more than they work, go on beside them. Progress is on stderr; the last line on stdout is
@@ -155,10 +155,20 @@ def _sum_up(lines: list[dict[str, Any]], wall: float) -> int:
     return 1 if violations else 0
 
 
+def shapes_here(shapes: list[str] | None) -> list[str]:
+    """The shapes that are asked for; without any, all whose server this machine has. Exits where one that is asked for is missing."""
+    missing = {shape: why for shape in shapes or STANDS if (why := STANDS[shape].missing())}
+    for shape, why in missing.items():
+        _say(f"{shape}: left out; it needs {why}")
+    if shapes and missing:
+        sys.exit(2)
+    return [each for each in shapes or STANDS if each not in missing]
+
+
 def main() -> int:
     """Parse, run, tell."""
     parser = argparse.ArgumentParser(description="Real SIGKILLs at every boundary and at random moments.")
-    parser.add_argument("--shapes", nargs="+", choices=STANDS, default=list(STANDS), metavar="SHAPE", help=", ".join(STANDS))
+    parser.add_argument("--shapes", nargs="+", choices=STANDS, metavar="SHAPE", help=", ".join(STANDS))
     parser.add_argument(
         "--stories", nargs="+", choices=[*STORIES, RANDOM, LOSSY], metavar="STORY", help=", ".join([*STORIES, RANDOM, LOSSY])
     )
@@ -170,7 +180,7 @@ def main() -> int:
     if given.part:
         return _here(given)
     begun = time.monotonic()
-    lines = _tell_all(parts_of(given.shapes, given.stories), given)
+    lines = _tell_all(parts_of(shapes_here(given.shapes), given.stories), given)
     return _sum_up(lines, time.monotonic() - begun)
 
 

@@ -20,7 +20,10 @@ from rotator.testing.stands import Stand, World
 from rotator.worker import Job, execute, work
 
 T = TypeVar("T")
-RATES = {"aws_iam_key": 0.08, "http_token": 0.1, "overlapping twin": 0.1, "postgres in place": 0.03, "postgres alternating": 0.03}
+RATES = {
+    "aws_iam_key": 0.08, "http_token": 0.1, "overlapping twin": 0.1, "postgres in place": 0.03, "postgres alternating": 0.03,
+    "mysql": 0.03, "redis": 0.03,
+}  # fmt: skip
 """What of a client's single sends is lost. One call of a plugin has between one and ten of them: then some 15 % of the calls fail."""
 STORE_RATE = 0.15
 LATER = 1.6

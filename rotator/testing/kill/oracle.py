@@ -14,6 +14,7 @@ from rotator.model import Credential
 from rotator.record import Record
 from rotator.rotate import RunResult
 from rotator.state import StateDir
+from rotator.testing.canary import Canary
 from rotator.testing.stands import World
 
 RESTING = ("at rest", "grace", "soak", "hold", "not_before")
@@ -31,6 +32,8 @@ class Oracle:
         self.spec, self.config = world.spec, world.loaded().config
         self.minted = world.stand.minted(world.one) or 0
         self.violations: list[str] = []
+        self._known: list[Credential] = [world.first]
+        """All that this world has had so far."""
 
     def violate(self, law: str, what: str) -> None:
         """Note a broken law."""
@@ -110,7 +113,9 @@ class Oracle:
                 self.violate("I6", f"{place} does not show current at rest")
 
     def at_rest(self, known: Sequence[Credential]) -> None:
-        """I3: nothing is left but current; what it replaced is dead."""
+        """I3: nothing is left but current; what it replaced is dead. I7: no server that notes what it is asked has noted a secret."""
+        self._known += [each for each in known if not any(each.same(one) for one in self._known)]
+        self._unseen()
         record = self.world.record()
         if record.previous or record.pending or record.current is None:
             return self.violate("I6", "it does not come to rest")
@@ -120,6 +125,18 @@ class Oracle:
             if not current.same(each) and each.name not in record.base and self.world.stand.works(each):
                 self.violate("I3", "an old one still logs in at rest")
         return None
+
+    def _unseen(self) -> None:
+        seen, canary = self.world.stand.seen(), Canary()
+        if seen is None:
+            return
+        for each in [self.world.stand.admin, *(each.secret for each in self._known)]:
+            if each is not None:
+                canary.register(each)
+        if self.world.one not in seen:
+            self.violate("I7", "the server's own log does not show this user: it proves nothing")
+        if hits := canary.search(seen, "the server's own log"):
+            self.violate("I7", f"{len(hits)} secrets stand in the server's own log: {hits[0]}")
 
     def audited(self) -> None:
         """I9: the chain verifies. I5: no more was minted than the ledger announced."""

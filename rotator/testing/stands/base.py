@@ -44,6 +44,11 @@ class Stand(ABC):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.server.__exit__(kind, error, trace)
 
+    @classmethod
+    def missing(cls) -> str | None:
+        """What it needs and this machine lacks; None: nothing."""
+        return None
+
     @property
     @abstractmethod
     def port(self) -> int:
@@ -92,6 +97,10 @@ class Stand(ABC):
 
     def minted(self, one: str) -> int | None:
         """How many credentials the provider has made for it so far, the first one included; None: the core makes the secrets."""
+        return None
+
+    def seen(self) -> str | None:
+        """What the server has noted since the last call, of all that it was asked; None: it keeps no such log."""
         return None
 
     @abstractmethod

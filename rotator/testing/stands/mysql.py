@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rotator.model import Secret
-from rotator.testing.servers.mariadb import MariaDbServer, native
+from rotator.testing.servers.mariadb import MariaDbServer, binary, native
 from rotator.testing.stands.two_passwords import TwoPasswords
 
 READS = re.compile(r"SELECT |SHOW |SET (?:SESSION|NAMES) |DO SLEEP")
@@ -17,9 +17,17 @@ QUERY, QUIT = 3, 1
 class MysqlStand(TwoPasswords):
     """One account, two passwords that work at once, at a real MariaDB."""
 
-    shape = "mysql overlapping"
-    type = "mysql"
+    shape = "mysql"
+    kind = "mysql"
     mutating = "every statement but SELECT, SHOW, SET of the session, DO SLEEP"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read = 0
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if binary() else "MariaDB: install the package mariadb-server"
 
     def new_server(self) -> MariaDbServer:
         return MariaDbServer()
@@ -30,6 +38,14 @@ class MysqlStand(TwoPasswords):
 
     def living(self, one: str) -> set[str]:
         return {f"{one} {each}" for each in self.server.passwords(one)}
+
+    def seen(self) -> str:
+        """The general log."""
+        with self.server.log_file.open("rb") as log:
+            log.seek(self._read)
+            text: bytes = log.read()
+            self._read = log.tell()
+        return text.decode("utf-8", "replace")
 
     def changes(self, sent: bytes) -> list[str]:
         return [each for each in statements(sent) if not READS.match(each)]

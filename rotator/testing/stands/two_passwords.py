@@ -16,7 +16,7 @@ class TwoPasswords(Stand):
     """One user, two passwords that work at once, at a real server."""
 
     fields = ("username", "password")
-    type: ClassVar[str]
+    kind: ClassVar[str]
     """Of target and connection."""
     server: Any
 
@@ -49,10 +49,10 @@ class TwoPasswords(Stand):
 
     def connection(self, port: int) -> Yaml:
         admin = {"username": ADMIN, "password": {"file": ADMIN_FILE}}
-        return {"type": self.type, "host": "127.0.0.1", "port": port, "admin": admin, "tls": "off"}
+        return {"type": self.kind, "host": "127.0.0.1", "port": port, "admin": admin, "tls": "off"}
 
     def target(self, one: str) -> Yaml:
-        return {"type": self.type, "username": one}
+        return {"type": self.kind, "username": one}
 
     def begin(self, one: str) -> Credential:
         first = a_credential(one)

@@ -208,7 +208,7 @@ def runner() -> Runner:
 
     What costs time and shows nothing is loaded before as well: our plugins, the models of AWS's services, and what our main imports.
     """
-    libraries = preload(["postgres", "aws_iam_key", "http_token"])
+    libraries = preload(["postgres", "aws_iam_key", "http_token", "mysql", "redis"])
     tests = [each for each in ("pytest",) if each in sys.modules]  # a child imports our main module again
     return Runner(runs=1, per_connection=1, libraries=[*libraries[:-1], *tests, "rotator.testing.stands.warm", libraries[-1]])
 
