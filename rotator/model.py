@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -15,11 +15,11 @@ T = TypeVar("T")
 def changed(what: T, **changes: Any) -> T:
     """The same dataclass with some fields changed. As `dataclasses.replace`, for classes without `__post_init__`, in far less time."""
     old = vars(what)
-    if not changes.keys() <= old.keys():
+    fields = old | changes
+    if len(fields) != len(old):
         raise TypeError(f"{type(what).__name__} has no field {min(changes.keys() - old.keys())}")
     new = object.__new__(type(what))
-    vars(new).update(old)
-    vars(new).update(changes)
+    object.__setattr__(new, "__dict__", fields)  # past `frozen`
     return new
 
 
@@ -123,7 +123,7 @@ class Level(StrEnum):
 
 FINDING_CODES = frozenset(
     "login privilege.missing privilege.unproven principal.missing principal.unequal principal.expired principal.superuser"  # noqa: SIM905 - reads better
-    " slot.none stray sessions fitness lockout self clock place.missing place.foreign store ok".split()
+    " slot.none stray sessions fitness lockout self clock place.missing place.foreign reload store ok".split()
 )
 """Every code that a finding may carry."""
 
@@ -186,6 +186,17 @@ class Proof(Enum):
     """A consumer in that place reports."""
     ATTESTED = "attested"
     """The place says that it took it; nobody can look. Must be opted in, and is reported as not observed."""
+
+
+class Reached(IntEnum):
+    """How far a reload got; the names are the words of YAML, the record keeps the numbers."""
+
+    sent = 1
+    """It was delivered; nobody answered."""
+    accepted = 2
+    """The other side answered that it took it."""
+    adopted = 3
+    """A consumer answered that it uses this version."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class Job:
     config: Config
     order: Order
     classes: Mapping[str, type[Any]]
-    """The target's class under `target`, the store's under `store`, a destination's under its name: main has found them already."""
+    """The target's class under `target`, the store's under `store`, a destination's under its name, a reload's under `reload NAME`: main
+    has found them already."""
     log_level: str = "info"
     json_logs: bool = False
 
@@ -62,16 +63,18 @@ class WorkerSeam(Seam):
     """The real world, with the watchdog behind each deadline."""
 
     armed_at: float | None = None
+    armed_for: float = 0.0
+    """Seconds of the call for which it was armed."""
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
         """As the seam says; and where no interpreter runs any more, the process ends.
 
-        Arming costs a thread, so one arming serves the calls of the next `SLACK` seconds; sleeping disarms.
+        Arming costs a thread, so one arming serves the calls of the next `SLACK` seconds that may take as long; sleeping disarms.
         """
-        if self.armed_at is None or self.ticks() - self.armed_at > SLACK:
+        if self.armed_at is None or self.ticks() - self.armed_at > SLACK or seconds != self.armed_for:
             faulthandler.dump_traceback_later(seconds + WATCHDOG + SLACK, exit=True)
-            self.armed_at = self.ticks()
+            self.armed_at, self.armed_for = self.ticks(), seconds
         with super().deadline(seconds):
             yield
 
@@ -251,7 +254,7 @@ def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
     return replace(order, home=lock.home, take_over=True, emit=_emitter(everything=everything))
 
 
-LOOKS = frozenset({"read record", "check target", "check store", "check place", "read place", "list", "clock", "last used"})
+LOOKS = frozenset({"read record", "check target", "check store", "check place", "check reload", "read place", "list", "clock", "last used"})
 """Effects that only look: in words, a terminal hears of them where they fail."""
 
 
@@ -283,4 +286,5 @@ def ports(job: Job, order: Order) -> Ports:
     for each in spec.places:
         own = each.by.name == spec.store.name
         places[each.place.name] = store if own else job.classes[each.by.name](each.by.settings, runtime)
-    return Ports(target, store, places, revealed=revealed)
+    told = {each.name: job.classes[f"reload {each.name}"](config.reloads[each.name].settings, runtime) for each in spec.reloads}
+    return Ports(target, store, places, told, revealed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator.cli import Options, render
-from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, when
+from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, told_of, when
 from rotator.errors import Exit, worst
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def words(step: Step) -> str:
     told = f"{step.name} {TOLD.get(f'{step.name} {step.phase}'.strip(), TOLD.get(str(step.name), ''))}".rstrip()
     if isinstance(step.what, str):
         told += f" ({step.what})"
+    if step.name == "RELOAD":
+        told += " ({}, {} is asked)".format(*told_of(step))
     if step.name == "WAIT":
         told += f" until {when(step.what)}"
     return f"{told}: {step.why}" if step.why else told

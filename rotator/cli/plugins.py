@@ -22,7 +22,7 @@ command.add_command(plugins_check.command)
 @command.command("list")
 @click.pass_obj
 def list_plugins(options: Options) -> int:
-    """List targets, connection types, stores and destinations; each target is imported to ask for its family and fields.
+    """List targets, connection types, stores, destinations and reloads; each target is imported to ask for its family and fields.
 
     One that cannot be imported is listed with the reason. Exit code 0, or 2 where one cannot be imported.
     """
@@ -31,7 +31,7 @@ def list_plugins(options: Options) -> int:
     plugins.use(options.plugin_dirs)
     rows = [
         _row(group, each)
-        for group in (plugins.TARGETS, plugins.CONNECTIONS, plugins.STORES, plugins.DESTINATIONS)
+        for group in (plugins.TARGETS, plugins.CONNECTIONS, plugins.STORES, plugins.DESTINATIONS, plugins.RELOADS)
         for each in plugins.found(group)
     ]
     render.result(["kind", "type", "family", "fields", "from", "version", "trouble"], rows, json=options.json)

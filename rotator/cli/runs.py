@@ -74,7 +74,7 @@ def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:
 
 def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = None, command: Command | None = None, **order: Any) -> Job:
     """The job of one spec. Nothing in it is a secret."""
-    from rotator.load.plugins import destination_class, plugin_version, store_class, target_class
+    from rotator.load.plugins import destination_class, plugin_version, reload_class, store_class, target_class
     from rotator.rotate import Order
     from rotator.seam import Seam
     from rotator.worker import Job
@@ -92,6 +92,7 @@ def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = No
     level, as_json = (options.log_level, options.json) if options else ("info", False)
     classes: dict[str, type[Any]] = {"target": target_class(spec.target.type), "store": store_class(spec.store.type)}
     classes |= {each.by.name: destination_class(each.by.type) for each in spec.places[1:]}
+    classes |= {f"reload {each.name}": reload_class(config.reloads[each.name].type) for each in spec.reloads}
     return Job(spec=spec, config=config.only(spec), order=asked, classes=classes, log_level=level, json_logs=as_json)
 
 
@@ -101,6 +102,7 @@ def new_runner(loaded: Loaded) -> Runner:
 
     config = loaded.config
     types = {each.target.type for each in loaded.specs} | {place.by.type for each in loaded.specs for place in each.places}
+    types |= {config.reloads[told.name].type for each in loaded.specs for told in each.reloads}
     runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload(types))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stop())
@@ -136,10 +138,10 @@ def without_unready(loaded: Loaded, specs: list[RotationSpec]) -> tuple[Loaded, 
 
 
 def _ready(loaded: Loaded, spec: RotationSpec, known: dict[tuple[str, ...], bool]) -> bool:
-    """Whether all that this spec refers to can be read; asked once for each connection with its places."""
+    """Whether all that this spec refers to can be read; asked once for each connection with its places and reloads."""
     from rotator.load import Invalid, refuse_unready
 
-    uses = (spec.connection.name, *(each.by.name for each in spec.places))
+    uses = (spec.connection.name, *(each.by.name for each in spec.places), *(each.name for each in spec.reloads))
     if uses not in known:
         try:
             refuse_unready(loaded, [spec])
@@ -220,8 +222,15 @@ def document(result: RunResult) -> dict[str, Any]:
 
 def step_document(step: Step) -> dict[str, Any]:
     """A step as JSON."""
-    what = step.what if isinstance(step.what, str | int | float) else None
-    return {"step": str(step.name), "phase": step.phase, "row": step.row, "what": what, "why": step.why}
+    what, level = told_of(step) if step.name == "RELOAD" else (step.what if isinstance(step.what, str | int | float) else None, None)
+    return {"step": str(step.name), "phase": step.phase, "row": step.row, "what": what, "level": level, "why": step.why}
+
+
+def told_of(step: Step) -> tuple[str, str]:
+    """Of RELOAD: which reload, and the level that is asked."""
+    from rotator.model import Reached
+
+    return step.what[0], Reached(step.what[1]).name
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:

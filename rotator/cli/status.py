@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rotator.load import Loaded
     from rotator.record import Record
     from rotator.spec import RotationSpec
+    from rotator.step import Step
     from rotator.store import Store
 
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def command(options: Options, names: tuple[str, ...]) -> int:
     """Show what the records say: nothing is asked of a target, so it says what was last observed, not what is.
 
-    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, or a record belongs to no spec; 0: else.
+    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, a reload that was tried is still open, or a record
+    belongs to no spec; 0: else.
     """
     from rotator.cli.runs import acting, choose
     from rotator.cli.stores import open_stores
@@ -43,8 +45,10 @@ def command(options: Options, names: tuple[str, ...]) -> int:
         specs = [{**row, "exit": int(row["exit"])} for row in rows]
         render.as_json({"exit": int(code), "specs": specs, "problems": [vars(each) for each in loaded.problems]})
     else:
-        columns = ["spec", "state", "age", "due", "current", "pending", "previous", "last", "waits_for"]
-        render.result(columns, rows, json=False)
+        columns = ["spec", "state", "age", "due", "current", "pending", "previous", "reloads", "last", "waits_for"]
+        if not any(row.get("reloads") for row in rows):
+            columns.remove("reloads")
+        render.result(columns, [{**row, "reloads": _told(row.get("reloads"))} for row in rows], json=False)
     return int(code)
 
 
@@ -76,6 +80,28 @@ def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]
     return describe(spec, record, datetime.now(UTC).timestamp())
 
 
+def _told(reloads: Mapping[str, Mapping[str, str | None]] | None) -> str:
+    """Each reload with the level that it reached; where that is less than asked, with both."""
+    return ", ".join(
+        f"{name} {each['reached']}" if not each["open"] else f"{name} open ({each['reached'] or 'nothing'}, {each['asked']} is asked)"
+        for name, each in (reloads or {}).items()
+    )
+
+
+def _reloads(spec: RotationSpec, record: Record) -> dict[str, dict[str, Any]]:
+    """What each reload of the spec is asked, and what it has reached for the current version."""
+    from rotator.model import Reached
+    from rotator.plan import reload_open
+
+    found = {}
+    for each in spec.reloads:
+        got = record.reloads.get(each.name)
+        level = got.level if got and record.current and got.version == record.current.id else None
+        reached = Reached(level).name if level else None
+        found[each.name] = {"asked": Reached(each.level).name, "reached": reached, "open": reload_open(record, each.name, each.level)}
+    return found
+
+
 def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     """One spec's row: the plan is asked what comes next, with what the record says of the places. Pure."""
     from rotator.cli.runs import when
@@ -88,9 +114,11 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     state = step.why if step.ends else "due" if step.row in (11, 24) else "unfinished"
     c, p, q = record.current, record.pending, record.previous
     overdue = c is not None and spec.max_age is not None and now - c.created > spec.max_age
+    reloads = _reloads(spec, record)
+    still = [name for name, each in reloads.items() if each["open"]] if record.attempts and c else []
     end = ENDS.get(step.why)
     fix = end.fix.format(spec=spec.name) if end and end.fix and end.exit is not Exit.DONE else None
-    exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if overdue else Exit.DONE
+    exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if overdue or still else Exit.DONE
     return {
         "spec": spec.name,
         "state": f"{state}, overdue" if overdue else state,
@@ -99,9 +127,20 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
         "current": c.credential.name if c else None,
         "pending": (p.credential.name if p.credential else "reserved") if p else None,
         "previous": _previous(q) if q else None,
-        "waits_for": fix or (f"until {when(step.what)}" if step.name == "WAIT" else None if step.ends else f"next: {step.name}"),
+        "reloads": reloads,
+        "waits_for": "; ".join(filter(None, [fix or _waits_for(step), *(f"{each} is still open" for each in still)])) or None,
         "exit": exit,
     }
+
+
+def _waits_for(step: Step) -> str:
+    from rotator.cli.runs import when
+
+    if step.name == "WAIT":
+        return f"until {when(step.what)}"
+    if step.ends:
+        return ""
+    return f"next: {step.name} of {step.what[0]}" if step.name == "RELOAD" else f"next: {step.name}"
 
 
 def _previous(q: Any) -> str:

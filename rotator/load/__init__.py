@@ -110,6 +110,7 @@ def _used(config: Config, specs: Iterable[RotationSpec]) -> list[tuple[str, Conn
         used["stores", spec.store.name] = config.stores[spec.store.name]
         for each in spec.places[1:]:
             used["destinations", each.by.name] = config.destinations[each.by.name]
+        used |= {("reloads", each.name): config.reloads[each.name] for each in spec.reloads}
     return [(section, entry) for (section, _), entry in used.items()]
 
 
@@ -167,7 +168,7 @@ def _loose(paths: Iterable[str]) -> list[tuple[str, BadInput]]:
 def _loose_secrets(config: Config) -> list[Problem]:
     """Secret files that are there, and that others could read."""
     revealer, found = Revealer(config), {}
-    for entries in (config.connections, config.stores, config.destinations):
+    for entries in (config.connections, config.stores, config.destinations, config.reloads):
         for entry in entries.values():
             for ref in references(entry.settings):
                 if isinstance(ref, FileRef) and (config.root / ref.file).exists():

@@ -35,7 +35,7 @@ class Allow:
 
 @dataclass(frozen=True)
 class Connection:
-    """One entry of the owner's: a connection, a store or a destination. `allow` is None where nothing is said."""
+    """One entry of the owner's: a connection, a store, a destination or a reload. `allow` is None where nothing is said."""
 
     name: str
     type: str
@@ -82,15 +82,17 @@ class Config:
     call_timeout: float = 10.0
     """Seconds for one call of a plugin."""
     sha256: str = ""
+    reloads: Mapping[str, Connection] = field(default_factory=dict)
 
     def only(self, spec: RotationSpec) -> Config:
-        """The same, less the connections and destinations that this spec does not use: what a worker needs to unpickle and import."""
+        """The same, less the entries that this spec does not use: what a worker needs to unpickle and import."""
         used = {each.by.name for each in spec.places}
         name = spec.connection.name
         return replace(
             self,
             connections={name: self.connections[name]} if name in self.connections else {},
             destinations={each: self.destinations[each] for each in self.destinations if each in used},
+            reloads={each.name: self.reloads[each.name] for each in spec.reloads},
             policies={},
         )
 

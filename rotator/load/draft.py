@@ -9,7 +9,7 @@ from typing import Any
 from rotator.load import shapes
 from rotator.load.config import Config, Connection, Policy
 from rotator.load.yaml import Block
-from rotator.model import Can, Shape
+from rotator.model import Can, Reached, Shape
 from rotator.schedule import Cron, Every
 from rotator.settings import Settings
 from rotator.spec import PasswordPolicy
@@ -54,6 +54,8 @@ class Draft:
     store_class: Any
     places: list[tuple[shapes.Publish, Connection, Any]]
     """What is published where: the entry, and the class of the destination."""
+    reloads: list[tuple[shapes.ReloadWish, Connection, Reached]]
+    """Who is told: the entry, and the level that it reaches at most."""
 
     @property
     def grace(self) -> float:

@@ -22,7 +22,7 @@ from rotator.spec import DEFAULT_ALPHABET, PasswordPolicy
 
 ModelOf = Callable[[str, "tuple[str, ...] | None"], type[Settings]]
 """Finds the settings model of a type, among those that may be loaded."""
-ENTRIES = ("connections", "stores", "destinations", "policies")
+ENTRIES = ("connections", "stores", "destinations", "reloads", "policies")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _LEDGER = re.compile(r"sqlite:///([^?#\x00-\x20\x7f]+)")
 
@@ -76,11 +76,12 @@ class _Reader:
         connections = self._entries("connections", plugins.connection_model, shapes.ConnectionAllow)
         stores = self._entries("stores", _settings_of(plugins.store_class), shapes.PlaceAllow)
         destinations = self._entries("destinations", _settings_of(plugins.destination_class), shapes.PlaceAllow)
+        reloads = self._entries("reloads", _settings_of(plugins.reload_class), shapes.PlaceAllow)
         policies = self._policies()
         self._collisions(stores, destinations)
-        self._references({"connections": connections, "stores": stores, "destinations": destinations})
-        self._unlimited("connections", connections)
-        self._unlimited("destinations", destinations)
+        self._references({"connections": connections, "stores": stores, "destinations": destinations, "reloads": reloads})
+        for section, entries in (("connections", connections), ("destinations", destinations), ("reloads", reloads)):
+            self._unlimited(section, entries)
         ledger = self._ledger(top.audit.ledger if top else None)
         if top:
             self.owned.config = Config(
@@ -90,6 +91,7 @@ class _Reader:
                 connections=self._whole("connections", connections),
                 stores=self._whole("stores", stores),
                 destinations=self._whole("destinations", destinations),
+                reloads=self._whole("reloads", reloads),
                 policies=policies,
                 ledger_url=ledger,
                 plugins_allow=self.allow,
@@ -179,6 +181,9 @@ class _Reader:
         for name in self._section("destinations"):
             if name in self._section("stores"):
                 self.note(("destinations", name), "a store has this name: places are told apart by name, choose another")
+        for name in self._section("reloads"):
+            if name in self._section("stores") or name in self._section("destinations"):
+                self.note(("reloads", name), "a store or destination has this name: they are told apart by name, choose another")
         for section, entries in (("stores", stores), ("destinations", destinations)):
             for one, other in combinations(entries.values(), 2):
                 if one.type == other.type and one.settings == other.settings:

@@ -1,4 +1,4 @@
-"""Plugins by entry point: targets, connection types, stores and destinations. Only what is named is imported.
+"""Plugins by entry point: targets, connection types, stores, destinations and reloads. Only what is named is imported.
 
 Drop-ins: a directory given with `--plugin-dir` holds what `pip install --target DIR` puts there, or modules beside a file
 `entry_points.txt` of the same format (`[rotator.targets]`, then `redis = redis_user:RedisUser`). It joins the end of the module path,
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
     from rotator.destination import Destination
+    from rotator.reload import Reload
     from rotator.settings import Settings
     from rotator.store import Store
     from rotator.target import Target
 
 TARGETS, CONNECTIONS = "rotator.targets", "rotator.connections"
-STORES, DESTINATIONS = "rotator.stores", "rotator.destinations"
+STORES, DESTINATIONS, RELOADS = "rotator.stores", "rotator.destinations", "rotator.reloads"
 OURS = "rotator"
-_KINDS = {TARGETS: "target", CONNECTIONS: "connection", STORES: "store", DESTINATIONS: "destination"}
+_KINDS = {TARGETS: "target", CONNECTIONS: "connection", STORES: "store", DESTINATIONS: "destination", RELOADS: "reload"}
 _scanned: dict[str, tuple[Found, ...]] = {}
 
 
@@ -210,6 +211,18 @@ def destination_class(name: str, allow: Collection[str] | None = None) -> type[D
     from rotator.destination import Destination
 
     cls: type[Destination[Any]] = _place(find(DESTINATIONS, name, allow), Destination)
+    return cls
+
+
+def reload_class(name: str, allow: Collection[str] | None = None) -> type[Reload[Any]]:
+    """The class of a reload type. Raises as `target_class`."""
+    from rotator.model import Reached
+    from rotator.reload import Reload
+
+    entry = find(RELOADS, name, allow)
+    cls: type[Reload[Any]] = _place(entry, Reload)
+    if not isinstance(getattr(cls, "reaches", None), Reached):
+        raise _wrong(entry, "its `reaches` is no level of rotator.model.Reached")
     return cls
 
 

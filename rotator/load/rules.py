@@ -7,7 +7,7 @@ import re
 from rotator.generate import check_policy, strength
 from rotator.load import shapes
 from rotator.load.draft import Draft, Wrong
-from rotator.model import Proof, Shape
+from rotator.model import Proof, Reached, Shape
 from rotator.schedule import spoken
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -31,6 +31,9 @@ def allowed(d: Draft) -> Wrong:
     for index, (_, entry, _cls) in enumerate(d.places):
         if entry.allow and not entry.allow.schedule(d.file):
             yield ("publish", index), f"destination `{entry.name}` is not for this schedule file: see its `allow` in rotator.yaml"
+    for index, (_wish, entry, _most) in enumerate(d.reloads):
+        if entry.allow and not entry.allow.schedule(d.file):
+            yield ("reload", index), f"reload `{entry.name}` is not for this schedule file: see its `allow` in rotator.yaml"
 
 
 def principals(d: Draft) -> Wrong:
@@ -105,6 +108,28 @@ def _keys(d: Draft, index: int, wish: shapes.Publish, *, by_path: bool) -> Wrong
         yield where, f"`{public}` is missing: two users take turns, so consumers must read which one it is"
 
 
+def reloads(d: Draft) -> Wrong:
+    """Each is told once, and is asked for no more than it can show."""
+    seen: set[str] = set()
+    for index, (wish, entry, most) in enumerate(d.reloads):
+        if entry.name in seen:
+            yield ("reload", index), f"`{entry.name}` stands here twice: leave one"
+        seen.add(entry.name)
+        if asked(wish) > most:
+            yield ("reload", index), _too_much(wish, entry.name, most)
+
+
+def asked(wish: shapes.ReloadWish) -> Reached:
+    """The level that is asked; what is left out is `accepted`."""
+    return Reached[wish.ack or Reached.accepted.name]
+
+
+def _too_much(wish: shapes.ReloadWish, name: str, most: Reached) -> str:
+    if wish.ack is None:
+        return f"reload `{name}` never shows more than `{most.name}`: if that will do, write `{{name: {name}, ack: {most.name}}}`"
+    return f"reload `{name}` never shows more than `{most.name}`, and `ack: {wish.ack}` asks for more"
+
+
 def passwords(d: Draft) -> Wrong:
     """Where the core makes the secret, it is strong enough for everybody, and for the policy."""
     own, bound = d.written.password, d.policy.password
@@ -128,7 +153,7 @@ def secrets_of_teams(d: Draft) -> Wrong:
         yield ("target",), "a schedule refers to no secret: that belongs into the connection in rotator.yaml"
 
 
-RULES = (allowed, principals, times, shape, places, passwords, secrets_of_teams)
+RULES = (allowed, principals, times, shape, places, reloads, passwords, secrets_of_teams)
 
 
 def advice(d: Draft) -> Wrong:

@@ -101,7 +101,7 @@ class ConnectionAllow(Settings):
 
 
 class PlaceAllow(Settings):
-    """Who may write to a store or destination."""
+    """Who may use a store, destination or reload."""
 
     schedules: Globs | None = None
 
@@ -135,6 +135,7 @@ class OwnerFile(Settings):
     connections: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     stores: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     destinations: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    reloads: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     policies: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     audit: Audit = Audit()
     plugins: Plugins = Plugins()
@@ -179,6 +180,17 @@ class Publish(Settings):
     accept: Literal["attested"] | None = None
 
 
+class ReloadWish(Settings):
+    """Who is told of a new version, and the level that must be reached. A name alone stands for `{name: NAME}`."""
+
+    name: Reference
+    ack: Literal["sent", "accepted", "adopted"] | None = None
+
+
+def _wish(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Defaults(Settings):
     """For all specs of the file that do not say it themselves."""
 
@@ -202,6 +214,7 @@ class Rotation(Settings):
     grace: Span | None = None
     soak: Span | None = None
     publish: tuple[Publish, ...] = ()
+    reload: tuple[Annotated[ReloadWish, BeforeValidator(_wish)], ...] = ()
     labels: dict[Key, Label] = Field(default_factory=dict)
     password: Password | None = None
     retire: bool = False
@@ -224,6 +237,6 @@ class TeamFile(Settings):
 
 
 class OwnedEntry(Settings):
-    """What every connection, store and destination says, whatever its type."""
+    """What every connection, store, destination and reload says, whatever its type."""
 
     type: Reference

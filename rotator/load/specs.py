@@ -11,12 +11,13 @@ from rotator.load.check import told, validated
 from rotator.load.config import Connection, Policy
 from rotator.load.draft import Draft, Facts
 from rotator.load.problems import absent
-from rotator.load.rules import RULES, advice
+from rotator.load.rules import RULES, advice, asked
 from rotator.load.yaml import Block
-from rotator.model import Can, Place, Shape
+from rotator.model import Can, Place, Reached, Shape
 from rotator.record import Identity
+from rotator.reload import Reload
 from rotator.schedule import Cron, Every
-from rotator.spec import Named, PlaceSpec, RotationSpec
+from rotator.spec import Named, PlaceSpec, ReloadSpec, RotationSpec
 from rotator.target import IssueTarget, SwapTarget, Target
 
 if TYPE_CHECKING:
@@ -46,15 +47,17 @@ class SpecReader:
         if not (written.owner or self.file.defaults.owner or self.file.said):
             self.note(("owner",), "this is required, here or under `defaults`")
         store, places = self._store(written), self._places(written)
+        reloads = self._reloads(written)
         policy = self._policy(written)
         when = self._when(written, policy) if policy else None
-        if not (target and store and policy and when) or None in places:
+        if not (target and store and policy and when) or None in places or None in reloads:
             return None
         connection, facts = target
         draft = Draft(
             name=self.name, file=self.file.short, block=self.block, config=self.config, written=written, defaults=self.file.defaults,
             connection=connection, store=store[0], path=written.store.path, policy=policy, facts=facts, when=when,
             store_class=store[1], places=[each for each in places if each is not None],
+            reloads=[each for each in reloads if each is not None],
         )  # fmt: skip
         return self._checked(draft)
 
@@ -149,6 +152,23 @@ class SpecReader:
             found.append((wish, entry, cls) if cls else None)
         return found
 
+    def _reloads(self, written: shapes.Rotation) -> list[tuple[shapes.ReloadWish, Connection, Reached] | None]:
+        found: list[tuple[shapes.ReloadWish, Connection, Reached] | None] = []
+        for index, wish in enumerate(written.reload):
+            entry = self._owned("reloads", wish.name, ("reload", index, "name"))
+            cls = entry and self._class("reload", entry.type, plugins.reload_class, ("reload", index))
+            most = self._most(cls, entry, index) if cls else None
+            found.append((wish, entry, most) if most else None)
+        return found
+
+    def _most(self, cls: type[Reload[Any]], entry: Connection, index: int) -> Reached | None:
+        """The highest level that this reload can show."""
+        try:
+            return Reached(cls.most(entry.settings))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            self.note(("reload", index), told(error, self.block))
+            return None
+
     def _policy(self, written: shapes.Rotation) -> Policy | None:
         name = written.policy or self.file.defaults.policy
         if name is None:
@@ -220,6 +240,7 @@ def _made(d: Draft, source: str) -> RotationSpec:
         identity=Identity(d.config.environment, d.facts.type, d.facts.endpoint, d.facts.principals),
         shape=d.facts.shape, can=d.facts.can, target=Named(d.facts.type, d.connection.name, d.facts.settings),
         connection=d.connection.named, store=d.store.named, path=d.path, places=(own, *others), when=d.when,
+        reloads=tuple(ReloadSpec(entry.name, asked(wish)) for wish, entry, _ in d.reloads),
         grace=d.grace, soak=d.soak, max_age=d.policy.max_age, lifetime=d.facts.lifetime, password=d.password, retire=d.written.retire,
         backoff_least=_PATIENT if d.store_class.limits.writes_per_day else 0.0, labels={**d.defaults.labels, **d.written.labels},
     )  # fmt: skip

@@ -20,6 +20,7 @@ from rotator.destination import Destination
 from rotator.errors import LedgerFailed, PortError, RotatorError, Unreachable
 from rotator.model import Secret, changed
 from rotator.record import WRITES_KEPT, Lease, Record
+from rotator.reload import Reload
 from rotator.rotate.order import Order, Stopped
 from rotator.seam import Interrupted, Seam
 from rotator.spec import RotationSpec
@@ -43,16 +44,6 @@ class Kind(Enum):
     """At a target or a place: an intent stands in the ledger before it."""
 
 
-class ReloadPort(Protocol):
-    """Tells consumers of one spec that a new version is there."""
-
-    def tell(self, version: str) -> int:
-        """Returns the level reached: 1 sent, 2 accepted, 3 adopted. May be called twice for a version."""
-
-    def close(self) -> None:
-        """Drop connections."""
-
-
 class Port(Protocol):
     """Anything that an effect touches."""
 
@@ -62,12 +53,12 @@ class Port(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """All that a run touches: the target, the store, and the places by name (the store's own included)."""
+    """All that a run touches: the target, the store, and by name the places (the store's own included) and the reloads."""
 
     target: SetTarget[Any, Any] | IssueTarget[Any, Any]
     store: Store[Any]
     places: Mapping[str, Destination[Any]] = field(default_factory=dict)
-    reloads: Mapping[str, ReloadPort] = field(default_factory=dict)
+    reloads: Mapping[str, Reload[Any]] = field(default_factory=dict)
     revealed: Sequence[Secret] = ()
     """What plugins have been given to log in with so far."""
 
@@ -186,8 +177,9 @@ class Door:
         return f"at {self.spec.identity.endpoint}" if port is self.ports.target else f"in {self.spec.chain}"
 
     def _call(self, effect: str, kind: Kind, call: Callable[[], T], port: Port) -> T:
+        seconds = port.timeout if isinstance(port, Reload) else self.order.timeout
         try:
-            with self.seam.deadline(self.order.timeout + 1):
+            with self.seam.deadline(seconds + 1):
                 return self.around.effect(effect, kind, call)
         except RotatorError as error:
             port.close()

@@ -12,6 +12,7 @@ from rotator.destination import Destination
 from rotator.errors import PortError, Rejected, Unfit
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
 from rotator.record import Record
+from rotator.reload import Reload
 from rotator.rotate.door import HIDDEN, Door, Kind
 from rotator.rotate.order import Adopt, Compromise, Stopped, Undo
 from rotator.spec import PlaceSpec
@@ -203,20 +204,23 @@ class Looks(Door):
         return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)
 
     def check_store(self) -> list[Finding]:
-        """What the store finds. A destination's findings are told too, but a failing place stops nothing: they become warnings."""
+        """What the store finds. Those of destinations and reloads are told too, but a failing one stops nothing: they become warnings."""
         store = self.ports.store
         found = list(self.do(Name.CHECK, "check store", store.check, port=store, kind=Kind.READ))
         for name, place in self.ports.places.items():
             if place is not store:
-                found += self._check_place(name, place)
+                found += self._check_place("check place", name, place, "place.missing")
+        for name, told in self.ports.reloads.items():
+            found += self._check_place("check reload", name, told, "reload")
         return found
 
-    def _check_place(self, name: str, place: Destination[Any]) -> Iterable[Finding]:
+    def _check_place(self, effect: str, name: str, port: Destination[Any] | Reload[Any], code: str) -> Iterable[Finding]:
         try:
-            for each in self.do(Name.CHECK, "check place", place.check, port=place, kind=Kind.READ, tries=1, place=name):
-                yield replace(each, level=Level.WARN) if each.level is Level.FAIL else each
+            for each in self.do(Name.CHECK, effect, port.check, port=port, kind=Kind.READ, tries=1, place=name):
+                level = Level.WARN if each.level is Level.FAIL else each.level
+                yield replace(each, level=level, text=f"{name}: {each.text}" if code == "reload" else each.text)
         except PortError as error:
-            yield Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix)
+            yield Finding(Level.WARN, code, f"{name}: {error.what}", error.fix)
 
     def check_current(self, current: Credential) -> None:
         """Current must log in. Refused: pending and the tombstones are tried before it is called somebody else's change."""

@@ -66,8 +66,8 @@ ENDS: dict[str, End] = {
     "lapsed": End(Exit.FAILED, "this run's lease lapsed before its next effect; it stopped", "the next run goes on"),
     "open place": End(
         Exit.UNPROVEN,
-        "a place does not show the new credential yet; the old one stays alive",
-        "mend what keeps it from being written; the next run tries again",
+        "a place does not show the new credential yet, or a reload is open; the old one stays alive",
+        "mend what keeps it open; the next run tries again",
     ),
     "overdue": End(
         Exit.UNPROVEN,
@@ -90,8 +90,8 @@ ENDS: dict[str, End] = {
 IN_PLACE = {
     "open place": End(
         Exit.FAILED,
-        "a place does not show the new credential yet, and the old one is dead: who reads that place is cut off",
-        "mend what keeps it from being written, and run it again at once",
+        "a place does not show the new credential yet, or a reload is open, and the old one is dead: who reads there is cut off",
+        "mend what keeps it open, and run it again at once",
     )
 }
 """Ends that are worse where one user has one secret."""

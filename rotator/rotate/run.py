@@ -231,10 +231,6 @@ class Run(Humans):
         error = self.last_error
         return f"{self.doing}: {error}" if error and outcome.error == type(error).__name__ else ""
 
-    def reason(self, step: Step, outcome: Outcome) -> str:
-        """What a write of the record stands for."""
-        return outcome.error or step.phase
-
     def stops(self, step: Step, outcome: Outcome) -> str | None:
         """Whether the run ends with this outcome, and why."""
         error = outcome.error

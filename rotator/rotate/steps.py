@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from rotator.errors import PortError, Rejected, Unfit
 from rotator.generate import password
-from rotator.model import Credential, Secret, Shape
+from rotator.model import Credential, Reached, Secret, Shape
 from rotator.plan import labelled, orphans, strangers
 from rotator.rotate.door import Kind
 from rotator.rotate.looks import Looks
+from rotator.rotate.order import Stopped
 from rotator.spec import PlaceSpec
 from rotator.step import OK, Name, Outcome, Step
 from rotator.target import IssueTarget, SetTarget
@@ -21,6 +22,8 @@ class Steps(Looks):
 
     staged: str | None = None
     """The pending that this run staged and has not applied yet: its secret has never left this process but for the store."""
+    open_places: list[str]
+    """What kept places and reloads of this run open, in words."""
 
     def perform(self, step: Step) -> Outcome:
         """Perform one step. An error of a port is how it ended."""
@@ -153,11 +156,27 @@ class Steps(Looks):
         )
 
     def reload(self, step: Step) -> Outcome:
-        """Tell consumers; the port says which level was reached."""
-        name, version = step.what[0], self.record.current
+        """Tell consumers; the port says which level was reached. One that takes longer than other calls is not repeated in the same run."""
+        (name, asked), version = step.what, self.record.current
         assert version is not None
         port = self.ports.reloads[name]
-        return Outcome(data=self.do(Name.RELOAD, "reload", lambda: port.tell(version.id), port=port, place=name))
+        if self.seam.ticks() - self.started + port.timeout > self.order.run_time:
+            raise Stopped("time")
+
+        def tell() -> Reached:
+            return Reached(port.tell(self.spec.name, version.id))  # whatever else it answers is no level, and raises
+
+        tries = 1 if port.timeout > port.runtime.timeout else 2
+        level = self.do(Name.RELOAD, "reload", tell, port=port, tries=tries, place=name)
+        if level < asked:
+            self.open_places.append(f"RELOAD of {name}: {level.name} was reached, {Reached(asked).name} is asked")
+        return Outcome(data=int(level))
+
+    def reason(self, step: Step, outcome: Outcome) -> str:
+        """What a write of the record stands for: the error, the phase, or which reload reached which level."""
+        if step.name is Name.RELOAD and not outcome.error:
+            return f"{step.what[0]} {Reached(outcome.data).name}"
+        return outcome.error or step.phase
 
     # ---- back
 

@@ -119,7 +119,7 @@ class DestinationContract:
         for each in (destination(), misplaced):
             with pytest.raises(PortError) as error:
                 each.publish(place, spoilt, "v1", 1)
-            assert CANARY not in _told(error.value)
+            assert CANARY not in told_by(error.value)
 
     def test_a_place_that_is_missing_by_configuration_is_denied_and_never_empty(self, place: Place, misplaced: Destination[Any]) -> None:
         with pytest.raises(Denied) as no:
@@ -138,7 +138,7 @@ class DestinationContract:
         assert same_values(one.published(place), self.values(place, 1))
 
 
-def _told(error: BaseException | None) -> str:
+def told_by(error: BaseException | None) -> str:
     """All that an exception carries, and what it came from."""
     told = ""
     while error is not None:

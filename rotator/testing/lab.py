@@ -27,6 +27,7 @@ from rotator.testing.fake_seam import FakeSeam
 from rotator.testing.faults import Crash, Fault, FaultPlan
 from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, ObjectStore, Shelf
 from rotator.testing.memory_ledger import MemoryLedger
+from rotator.testing.memory_reload import MemoryReload
 from rotator.testing.oracle import Login, Oracle
 from rotator.testing.twins import (
     TwinConnection,
@@ -99,27 +100,15 @@ def on_disk(folder: Path, disk: Disk | None = None) -> Storage:
     settings = FileStoreSettings.model_validate({"path": str(folder / "store"), "key": {"env": "LAB_STORE_KEY"}})
     key = Secret(base64.b64encode(b"k" * 32).decode())
     return Storage(
-        lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key), disk=disk), lambda runtime: a_place(runtime, env), env
+        lambda runtime: FileStore(settings, replace(runtime, reveal=lambda _ref: key), disk=disk),
+        lambda runtime: a_place(runtime, env),
+        env,
     )
 
 
 def a_place(runtime: Runtime, env: Shelf) -> MemoryPlace:
     """The place of a lab."""
     return MemoryPlace(MemorySettings(holds_generation=False), runtime, env)
-
-
-class Reload:
-    """A reload that answers with the highest level."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def tell(self, version: str) -> int:
-        self.told.append(version)
-        return 3
-
-    def close(self) -> None:
-        return
 
 
 @dataclass
@@ -138,7 +127,7 @@ class Lab:
         self.seam = FakeSeam(START)
         self.system = TwinSystem(now=self.seam.now, lag=self.lag)
         self.settings = SHAPES[self.shape]
-        self.reload = Reload()
+        self.reload = MemoryReload(MemorySettings(), self.runtime())
         self.runs = 0
         self.results: list[RunResult | str] = []
         self.plans: list[FaultPlan] = []

@@ -1,4 +1,4 @@
-"""A ledger whose file or write-ahead log was cut at any byte: what is read is a beginning of what was written, or it is an error of ours."""
+"""A ledger whose file or write-ahead log was cut at any byte: what is read is a beginning of what was written, or an error of ours."""
 
 import shutil
 import sqlite3

@@ -50,6 +50,7 @@ def of_plugins() -> Iterator[type[Settings]]:
     yield from (plugins.connection_model(each) for each in ours(plugins.CONNECTIONS))
     yield from (plugins.store_class(each).settings for each in ours(plugins.STORES))
     yield from (plugins.destination_class(each).settings for each in ours(plugins.DESTINATIONS))
+    yield from (plugins.reload_class(each).settings for each in ours(plugins.RELOADS))
 
 
 def keys(model: type[Settings]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from field import end
 
 from rotator.testing.canary import ENCODINGS
+from rotator.testing.servers.raw import RawServer, json_answer
 from rotator.testing.sweep import scan
 
 CARELESS = ("raises", "prints", "logs", "threads", "aborts", "exits", "quits")
@@ -64,6 +65,38 @@ def daemon(field):
     field.write()
 
 
+REMEMBERS = """#!/bin/sh
+{{ env; tr '\\0' '\\n' < /proc/$$/cmdline; }} >> {file}
+echo "told of $ROTATOR_VERSION"; echo "told of $ROTATOR_VERSION" >&2
+"""
+
+
+@pytest.fixture(scope="module")
+def receiver(field):
+    """A webhook's other side: it keeps all that it is sent where secrets are searched for."""
+
+    def answer(request):
+        with (field.folder / "webhook").open("a") as file:
+            file.write(f"{request.method} {request.path} {request.headers} {request.body.decode()}\n")
+        return json_answer({"version": json.loads(request.body)["version"]})
+
+    with RawServer(answer) as server:
+        yield server
+
+
+def told_by(field, receiver):
+    """Consumers of two rotations are told: by a program that writes down all it is given, and by a webhook."""
+    program = field.private("remembers", REMEMBERS.format(file=field.folder / "reloaded"))
+    program.chmod(0o700)
+    field.private("admin/hook", field.canary.make("the key of the webhook").reveal())
+    field.owner["reloads"] = {
+        "program": {"type": "command", "argv": [str(program), "--now"]},
+        "hook": {"type": "webhook", "url": receiver.url, "secret": {"file": "admin/hook"}},
+    }
+    for name in ("solo", "key"):
+        field.rotations[name]["reload"] = ["program", "hook"]
+
+
 def day(field, servers, drop_in):
     """What an operator and the servers do; returns the exit codes."""
     field.environment["PG_ADMIN"] = servers.postgres.password.reveal()
@@ -113,9 +146,12 @@ def every_place_has_something_in_it(field, servers, watch):
     password = servers.postgres.password.reveal().encode()
     assert {ours for ours, each in watch.environments if password in each} == {True}, "it stands where the operator put it"
     assert watch.looks > 100
+    assert "ROTATOR_VERSION=" in (field.folder / "reloaded").read_text()
+    assert "Rotator-Signature" in (field.folder / "webhook").read_text()
 
 
-def test_after_a_day_of_rotations_and_failures_no_secret_was_left_anywhere(field, servers, drop_in, watch, cores):
+def test_after_a_day_of_rotations_and_failures_no_secret_was_left_anywhere(field, servers, drop_in, watch, cores, receiver):
+    told_by(field, receiver)
     codes = day(field, servers, drop_in)
     assert codes == {"run": 1, "down": 1, "denied": 1, "healed": 0, "verify": 0, "get": 0}
     assert all(field.works(each) for each in FOUR)

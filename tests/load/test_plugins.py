@@ -36,6 +36,10 @@ def test_our_own_plugins_are_found_by_entry_point():
     assert plugins.plugin_version("postgres") == "0.1.0"
     assert plugins.store_class("file").__name__ == "FileStore"
     assert plugins.destination_class("env_file").__name__ == "EnvFile"
+    places = {each.name for each in plugins.found(plugins.DESTINATIONS) if each.origin == "rotator"}
+    assert places == {
+        "env_file", "file", "vault", "aws_secrets_manager", "kubernetes_secret", "gitlab_variable", "aws_ssm", "exec",
+    }  # fmt: skip
 
 
 def test_a_distribution_in_a_drop_in_directory_is_found(drop_in):

@@ -1,6 +1,6 @@
 """The process behind `MotoServer`: moto with its mends and an access log. It ends when its stdin is closed, so it outlives nobody.
 
-The mends of Secrets Manager stand in `_moto_secrets.py`.
+The mends of Secrets Manager stand in `_moto_secrets.py`, those of Parameter Store in `_moto_ssm.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-from rotator.testing.servers import _moto_secrets
+from rotator.testing.servers import _moto_secrets, _moto_ssm
 
 
 def main() -> None:
@@ -28,6 +28,8 @@ def main() -> None:
     match_resources()
     if options["secrets"]:
         _moto_secrets.mend(options["versions_per_day"])
+    if options["parameters"]:
+        _moto_ssm.mend()
     if options["simulates"]:
         add_simulation()
     application: Any = DomainDispatcherApplication(create_backend_app)
@@ -95,7 +97,7 @@ def add_simulation() -> None:
     words = {PermissionResult.PERMITTED: "allowed", PermissionResult.DENIED: "explicitDeny"}
 
     def decide(policies: list[Any], action: str, resource: str, context: dict[str, str]) -> str:
-        if action.startswith("secretsmanager:"):
+        if action.startswith(("secretsmanager:", "ssm:")):
             verdicts = [_moto_secrets.allows(each, action, resource, context) for each in policies]
             return "explicitDeny" if False in verdicts else "allowed" if True in verdicts else "implicitDeny"
         answers = [IAMPolicy(each).is_action_permitted(action, resource) for each in policies]

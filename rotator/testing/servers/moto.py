@@ -1,4 +1,4 @@
-"""A throwaway AWS (IAM, STS, Secrets Manager): moto's server in a process of its own, with what moto lacks put right.
+"""A throwaway AWS (IAM, STS, Secrets Manager, Parameter Store): moto's server in a process of its own, with what moto lacks put right.
 
 Out of the box moto lets an Inactive key in, compares a policy's `Resource` with `*` alone, and has no SimulatePrincipalPolicy. The
 child process mends the three (`_moto_child.py`), so that a least-privilege policy can be tried exactly as it is printed.
@@ -25,13 +25,15 @@ class MotoServer(Server):
 
     `access_log`: a file that gets one JSON line per call: action, key id, status; never a body. `simulates`: answer
     SimulatePrincipalPolicy (False: as moto does, with HTTP 500). `secrets`: mend Secrets Manager too; `versions_per_day`: its quota.
+    `parameters`: mend Parameter Store too.
     """
 
     def __init__(
-        self, access_log: Path | None = None, *, simulates: bool = True, secrets: bool = False, versions_per_day: int | None = None
-    ) -> None:
+        self, access_log: Path | None = None, *, simulates: bool = True, secrets: bool = False, versions_per_day: int | None = None,
+        parameters: bool = False,
+    ) -> None:  # fmt: skip
         self._access_log = access_log
-        self._options = {"simulates": simulates, "secrets": secrets, "versions_per_day": versions_per_day}
+        self._options = {"simulates": simulates, "secrets": secrets, "versions_per_day": versions_per_day, "parameters": parameters}
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in stop()
         self._session: Any = None
         """Kept, for it holds the service models: a client then costs 2 ms, not 90."""
@@ -79,7 +81,7 @@ class MotoServer(Server):
         return self._session.client(service, endpoint_url=self.url, aws_access_key_id=key, aws_secret_access_key=secret, config=config)
 
     def client(self, service: str, key: tuple[str, str]) -> Any:
-        """A fresh boto3 client of `iam`, `sts` or `secretsmanager` with this key."""
+        """A fresh boto3 client of `iam`, `sts`, `secretsmanager` or `ssm` with this key."""
         return self._client(service, *key)
 
     def create_user(self, name: str, path: str = "/") -> str:

@@ -93,6 +93,27 @@ def test_a_ci_job_logs_in_with_the_token_of_its_ci_system_and_needs_no_key(world
     assert "authorization" not in headers
 
 
+@pytest.mark.parametrize("more", [{}, {"account": ACCOUNT}], ids=["first call", "account"])
+def test_a_role_that_boto3s_own_chain_may_not_assume_by_its_token_is_denied_with_the_way_out(world, monkeypatch, tmp_path, more):
+    """The call is boto3's own, before the first of ours."""
+    (tmp_path / "token").write_text(TOKEN)
+
+    def no(request):
+        assert b"AssumeRoleWithWebIdentity" in request.body
+        text = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not authorized</Message></Error></ErrorResponse>"
+        return Answer(403, {"Content-Type": "text/xml"}, [text.encode()])
+
+    with Scripted(world.server, no) as raw:
+        named = {"AWS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/r", "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}
+        none = dict.fromkeys(("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"), str(tmp_path / "none"))
+        for name, value in {**named, **none, "AWS_ENDPOINT_URL_STS": raw.url}.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(Denied, match="the role does not let this login in") as error:
+            world.store(profile=None, **more).read(PATH)
+    assert "trust policy" in error.value.fix
+    assert TOKEN not in str(error.value)
+
+
 def test_keys_of_a_session_are_taken_with_their_token(world, role, aws):
     made = session_of(world, aws, role)
     keys = {"access_key_id": made["AccessKeyId"], "secret_access_key": {"env": "S"}, "session_token": {"env": "T"}}

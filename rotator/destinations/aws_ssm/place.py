@@ -1,0 +1,138 @@
+"""`AwsSsm`: the destination."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from rotator.destination import Denied, Destination, Finding, Level, Place, PortError, Refused, Runtime, Secret, Unreachable
+from rotator.destinations.aws_ssm.parameters import Parameter, Parameters, SsmWire
+from rotator.destinations.aws_ssm.policy import GET, PUT, SIMULATE, Policy, as_text
+from rotator.destinations.aws_ssm.settings import AwsSsmSettings
+from rotator.destinations.slot import filled, refuse_pieces, taken
+from rotator.seam import Seam
+from rotator.stores.aws_secrets_manager.answers import No
+from rotator.values import refuse_unfit
+
+MOST = 4096
+"""Bytes of a standard parameter (Systems Manager endpoints and quotas)."""
+LONGEST, LEVELS = 1011, 15
+"""Characters of a parameter's name, and its levels (PutParameter)."""
+_PATH = re.compile(r"(?!aws|ssm)[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.IGNORECASE)
+
+
+class AwsSsm(Destination[AwsSsmSettings]):
+    """Parameters of one account and region; the place's path is the parameter's name, less the slash before it."""
+
+    settings = AwsSsmSettings
+    by_path = True
+    staleness = 300.0  # AWS's Lambda extension reads anew after five minutes ("Using Parameter Store parameters in AWS Lambda functions")
+
+    def __init__(self, settings: AwsSsmSettings, runtime: Runtime, *, seam: Seam | None = None) -> None:
+        super().__init__(settings, runtime)
+        self._policy = Policy(settings)
+        self._wire = SsmWire(settings, settings, runtime, seam or Seam())  # type: ignore[arg-type]  # what it reads of settings, ours have too
+        self._parameters = Parameters(settings, self._wire, self._policy)
+        self._asked: set[str] = set()
+        """The parameters that this instance was asked for: `check` looks at the rights there."""
+
+    def publish(self, place: Place, values: Mapping[str, Secret], version: str, generation: int) -> None:  # noqa: ARG002 - there is no room for them
+        """Write a new version, and wait until it is what is read. What stands there already is not written again."""
+        refuse_unfit(values)
+        name = self._begin(place)
+        what = f"publish at {name}"
+        found = self._found(name, what)
+        text = filled(found.value if found else "", values, self.config.format, name)
+        if len(text.encode()) > MOST:
+            raise Refused(f"the value for {name} is longer than {MOST} bytes", "publish fewer fields")
+        if found is not None and found.value == text:
+            return
+        written = self._parameters.put(name, text, what, overwrite=found is not None)
+        if written is None:
+            raise Unreachable(f"{what}: another made it meanwhile", "the next try looks again")
+        self._await(name, written, what)
+
+    def published(self, place: Place) -> Mapping[str, Secret]:
+        """The newest version, read afresh and decrypted."""
+        name = self._begin(place)
+        found = self._found(name, f"read {name}")
+        return taken(found.value, place, self.config.format, name) if found else {}
+
+    def check(self) -> list[Finding]:
+        """The login, and each right on the parameters that this instance was asked for. Changes nothing."""
+        self._wire.begin()
+        try:
+            return list(self._findings())
+        except Denied as error:
+            return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
+        except PortError as error:
+            return [Finding(Level.WARN, "privilege.unproven", error.what, error.fix)]
+
+    def close(self) -> None:
+        """Drop connections and the login."""
+        self._wire.close()
+
+    # ---- one parameter
+
+    def _begin(self, place: Place) -> str:
+        """The parameter's name."""
+        path = place.path
+        if not _PATH.fullmatch(path) or len(path) >= LONGEST or path.count("/") >= LEVELS:
+            fix = f"write `path:` beside the destination: [A-Za-z0-9._-]+ joined by /, at most {LEVELS}, not beginning with aws or ssm"
+            raise Refused(f"{path[:80]!r} cannot be the name of a parameter", fix)
+        refuse_pieces(place, self.config.format)
+        self._asked.add(f"/{path}")
+        self._wire.begin()
+        return f"/{path}"
+
+    def _found(self, name: str, what: str) -> Parameter | None:
+        found = self._parameters.get(name, what)
+        if found is None and not self.config.create:
+            raise Refused(f"there is no parameter {name} in {self.config.region}", "make it, correct `path`, or set `create: true`")
+        return found
+
+    def _await(self, name: str, version: int, what: str) -> None:
+        """Until what is read is at least the version that was written."""
+        tries = 0
+        while True:
+            found = self._parameters.get(name, what)
+            if found is not None and found.version >= version:
+                return
+            tries += 1
+            if self._wire.left < self._wire.reserve:
+                raise Unreachable(f"{what}: version {version} was taken and is not shown yet", "the next run looks again")
+            self._wire.pause(tries)
+
+    # ---- looking
+
+    def _findings(self) -> Iterator[Finding]:
+        who = self._wire.identity("log in at AWS")
+        account = "".join(who.split(":")[4:5])
+        if self.config.account not in (None, account):
+            text = f"the login belongs to account {account}, not {self.config.account}"
+            yield Finding(Level.FAIL, "login", text, "use one of that account, or correct `account`")
+            return
+        for name in sorted(self._asked):
+            yield from self._rights(who, name)
+
+    def _rights(self, who: str, name: str) -> Iterator[Finding]:
+        arn = self._policy.arn(name).replace(":*:", f":{''.join(who.split(':')[4:5])}:")
+        answer = self._wire.simulate(_grantee(who), [GET, PUT], [arn], self.config.region)
+        if isinstance(answer, No):
+            asks = {"Effect": "Allow", "Action": SIMULATE, "Resource": _grantee(who)}
+            text = f"what the login may do could not be asked ({answer.code}); the first use will tell"
+            yield Finding(Level.WARN, "privilege.unproven", text, as_text(asks))
+            return
+        allowed = {each.get("EvalActionName") for each in answer.get("EvaluationResults", ()) if each.get("EvalDecision") == "allowed"}
+        missing = [each for each in (GET, PUT) if each not in allowed]
+        if missing:
+            text = f"no {', '.join(missing)} at {name}"
+            yield Finding(Level.FAIL, "privilege.missing", text, f"its policy needs: {as_text(self._policy.parameters([name]))}")
+
+
+def _grantee(who: str) -> str:
+    """The ARN that a simulation wants: of a session its role (without the role's path, which it does not tell)."""
+    parts = who.split(":", 5)
+    if parts[2] == "sts" and parts[5].startswith("assumed-role/"):
+        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}"
+    return who

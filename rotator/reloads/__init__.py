@@ -1,0 +1,1 @@
+"""Reloads, one file each. They import their contract, never the core."""
