@@ -285,6 +285,6 @@ def ports(job: Job, order: Order) -> Ports:
     places: dict[str, Destination[Any]] = {}
     for each in spec.places:
         own = each.by.name == spec.store.name
-        places[each.place.name] = store if own else job.classes[each.by.name](each.by.settings, runtime)
+        places[each.place.name] = store if own else job.classes[f"place {each.by.name}"](each.by.settings, runtime)
     told = {each.name: job.classes[f"reload {each.name}"](config.reloads[each.name].settings, runtime) for each in spec.reloads}
     return Ports(target, store, places, told, revealed)

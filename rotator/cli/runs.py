@@ -91,7 +91,7 @@ def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = No
     )
     level, as_json = (options.log_level, options.json) if options else ("info", False)
     classes: dict[str, type[Any]] = {"target": target_class(spec.target.type), "store": store_class(spec.store.type)}
-    classes |= {each.by.name: destination_class(each.by.type) for each in spec.places[1:]}
+    classes |= {f"place {each.by.name}": destination_class(each.by.type) for each in spec.places[1:]}
     classes |= {f"reload {each.name}": reload_class(config.reloads[each.name].type) for each in spec.reloads}
     return Job(spec=spec, config=config.only(spec), order=asked, classes=classes, log_level=level, json_logs=as_json)
 
