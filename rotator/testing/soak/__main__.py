@@ -14,9 +14,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from pathlib import Path
 
+from rotator.audit import Event
+from rotator.model import changed
+from rotator.record import Head
+from rotator.rotate import door
+from rotator.testing import memory_ledger
 from rotator.testing.histories import draw, shorter, tell
 from rotator.testing.lab import as_objects
 from rotator.testing.soak.report import report
@@ -26,14 +33,35 @@ ROOT = Path.cwd()
 KEPT = ROOT / "docs" / "reliability.json"
 CHUNK, ROUND = 100, 5
 """Histories of one piece of work, and how many of those a core gets in one round."""
+SERVED, CORE = ("vault", "aws_secrets_manager"), ("postgres in place", "postgres alternating", "aws_iam_key", "http_token")
+"""Stores at a server, and the shapes that are killed with their records there."""
 GARBAGE = 100_000
 """Objects made between two looks for garbage: a twentieth of the time is saved."""
 
 
-def chunk(first: int, count: int) -> State:
+def prepare() -> None:
+    """Make this process one for many histories. Events are numbered where others are digested: a fifth of the time. That the hash of an
+    event is its digest, the other tests show; here the chain is walked.
+    """
+    gc.set_threshold(GARBAGE)
+    number = count(1)
+
+    def numbered(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head | None]:
+        linked = []
+        for each in events:
+            seq, prev = (head.seq + 1, head.hash) if head else (1, "")
+            head = Head(seq, f"{next(number)}")
+            linked.append(changed(each, seq=seq, prev=prev, hash=head.hash))
+        return linked, head
+
+    for module in (door, memory_ledger):
+        vars(module)["link"] = numbered
+
+
+def chunk(first: int, number: int) -> State:
     """Tell so many histories; what was found."""
     found, shapes, ends = State(""), Counter[str](), Counter[str]()
-    for seed in range(first, first + count):
+    for seed in range(first, first + number):
         history = draw(random.Random(seed))  # the same seed is the same history
         told = tell(history, as_objects())
         shapes[history.shape] += 1
@@ -58,7 +86,7 @@ def histories(state: State, count: int, minutes: float) -> None:
     """Tell so many more, on every core, for so long at most. What is counted is kept after each round of some ten seconds."""
     begun, last = time.monotonic(), state.next_seed + count
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, initializer=gc.set_threshold, initargs=(GARBAGE,)) as pool:
+    with ProcessPoolExecutor(cores, initializer=prepare) as pool:
         while state.next_seed < last and time.monotonic() - begun < minutes * 60:
             round_end = min(last, state.next_seed + ROUND * CHUNK * cores)
             firsts = range(state.next_seed, round_end, CHUNK)
@@ -84,6 +112,13 @@ def _at(state: State, command: list[str]) -> tuple[str, int]:
     return f"{line} (at commit {state.commit})", code
 
 
+def _kills(state: State) -> tuple[str, int]:
+    """Every kill with records in files; and at the targets of the core, with records at a server."""
+    kill = ["-m", "rotator.testing.kill"]
+    said = [_at(state, kill), *(_at(state, [*kill, "--store", each, "--shapes", *CORE]) for each in SERVED)]
+    return "; ".join(f"{store}: {line}" for store, (line, _) in zip(("file", *SERVED), said, strict=True)), max(code for _, code in said)
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
 
@@ -105,7 +140,7 @@ def main() -> int:
     state.commit = commit_of(ROOT)
     histories(state, given.histories, given.minutes)
     if not given.only_histories:
-        state.kills, killed = _at(state, ["-m", "rotator.testing.kill"])
+        state.kills, killed = _kills(state)
         state.tests, tested = _at(state, ["-m", "pytest", "-m", "soak", "-q"])
         bad = killed or tested
         state.keep(KEPT)

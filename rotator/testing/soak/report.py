@@ -21,9 +21,12 @@ MEANS = """\
   (an hour, a day, ten years back), suspends, late providers, and two runners effect by effect. Three in ten go by a cron expression in one
   of six time zones, around a change of its clock. After every effect an oracle asks the
   twin itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the next rotation.
-  `python -m rotator.testing.soak --seed N` tells one again.
+  `python -m rotator.testing.soak --seed N` tells one again. To save time, events are numbered here where they are digested elsewhere; the
+  chain is walked all the same.
 - **Kills**: real SIGKILLs of real runs, at every boundary and at random moments (`make kill`), on PostgreSQL in place and alternating, on
   MariaDB and Redis with two passwords, on an IAM (moto), on JupyterHub and on an overlapping twin. The oracle asks the servers themselves.
+  At PostgreSQL, the IAM and JupyterHub once more with records in OpenBao, and in Secrets Manager (moto; without random moments, as it bears
+  few writes of one record in a day).
   At rest no secret of that world stands in MariaDB's log of all statements, in what Redis's MONITOR shows, or in its slow log.
 - **Tests**: the tests that are marked `soak`. Among them: a fault of the file store's disk (ENOSPC, EIO, half a write, at `write`, `fsync`,
   `rename` and all the others, once or until it is mended) at each call of a run; a ledger cut at every byte of its file and of its log.
