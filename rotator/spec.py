@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from rotator.model import Can, Place, Shape
@@ -105,12 +106,12 @@ class RotationSpec:
         """The users whose secrets are rotated, in the target's words."""
         return self.identity.principals
 
-    @property
+    @cached_property
     def chain(self) -> str:
         """The name of its audit chain: it outlives a renaming of the spec."""
         return f"{self.store.name}:{self.path}"
 
-    @property
+    @cached_property
     def place_names(self) -> tuple[str, ...]:
         """Names of all places, the store's own first."""
         return tuple(each.place.name for each in self.places)

@@ -148,18 +148,19 @@ class Told:
 class Guarded(FaultPlan):
     """Faults that can be suffered: of a mint no duplicate, of a read only what a read can suffer.
 
-    A call that arrives after its own retry and after later steps harms a target that cannot fence, and what a provider without labels mints
-    long after it was asked may be anybody's: docs/limits.md leaves both open.
+    A call that arrives after its own retry and after later steps harms a target that cannot fence; what a provider without labels mints
+    long after it was asked may be anybody's; and a publish that comes late shows the one before, which after a leak had no grace:
+    docs/limits.md leaves all three open.
     """
 
-    def __init__(self, plan: dict[int, Fault], *, late: bool, late_mint: bool = True) -> None:
+    def __init__(self, plan: dict[int, Fault], *, late: bool, late_mint: bool = True, late_publish: bool = True) -> None:
         super().__init__(plan)
-        self.can_be_late, self.late_mint = late, late_mint
+        self.can_be_late, self.of_these = late, {"mint": late_mint, "publish": late_publish}
 
     def effect(self, name: str, kind: Kind, call: Callable[[], Any]) -> Any:
         fault = self.plan.get(self.count + 1)
         if fault is not None:
-            can = self.late_mint if name == "mint" else self.can_be_late
+            can = self.of_these.get(name, self.can_be_late)
             fault = Fault.TIMEOUT if fault is Fault.LATE and not can else fault
             self.plan[self.count + 1] = _suffered(name, kind, fault)
         return super().effect(name, kind, call)
@@ -181,6 +182,8 @@ class Teller:
         if history.start is not None:
             self.lab.seam.t = history.start
         self.plans: list[FaultPlan] = []
+        self.leaked = False
+        """Somebody called a credential leaked: it dies without grace."""
         self.touched = False
         """A human, or a stranger, did what only a human can settle."""
 
@@ -224,7 +227,9 @@ class Teller:
     def _run(self, moment: Moment, command: Command | None = None, **order: Any) -> None:
         late = self.history.fences or self.history.shape.startswith("issue")
         labels = bool(self.lab.settings.get("labels"))
-        plan = Guarded({number: Fault(kind) for number, kind in moment.faults}, late=late, late_mint=labels)
+        self.leaked = self.leaked or isinstance(command, Compromise)
+        faults = {number: Fault(kind) for number, kind in moment.faults}
+        plan = Guarded(faults, late=late, late_mint=labels, late_publish=late and not self.leaked)
         self.plans.append(plan)
         self.lab.run(command, plan=plan, home=moment.home, **order)
 

@@ -29,16 +29,7 @@ from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, Obj
 from rotator.testing.memory_ledger import MemoryLedger
 from rotator.testing.memory_reload import MemoryReload
 from rotator.testing.oracle import Login, Oracle
-from rotator.testing.twins import (
-    TwinConnection,
-    TwinIssue,
-    TwinIssueSettings,
-    TwinKey,
-    TwinSet,
-    TwinSetSettings,
-    TwinSystem,
-    TwinUser,
-)
+from rotator.testing.twins import CONNECTION, TwinIssue, TwinKey, TwinSet, TwinSystem, TwinUser, issues, sets
 
 T = TypeVar("T")
 SHAPES: dict[str, dict[str, Any]] = {
@@ -51,6 +42,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 """The five shapes of every proof."""
 PATH = "orders/db"
 START = 1_000_000.0
+STORE, NO_GENERATION = MemorySettings(), MemorySettings(holds_generation=False)
 WITH_EVENTS = 2
 """The result after which all events so far are searched for secrets: an adoption's, and those of the run with a fault or two."""
 
@@ -82,13 +74,13 @@ class Storage:
 def in_memory() -> Storage:
     """A store and a place in memory; the place holds no generation, as an env file does not."""
     kept, env = Shelf(), Shelf()
-    return Storage(lambda runtime: MemoryStore(MemorySettings(), runtime, kept), lambda runtime: a_place(runtime, env), env)
+    return Storage(lambda runtime: MemoryStore(STORE, runtime, kept), lambda runtime: a_place(runtime, env), env)
 
 
 def as_objects() -> Storage:
     """As `in_memory`, with records that are never written as text."""
     kept, env = Shelf(), Shelf()
-    return Storage(lambda runtime: ObjectStore(MemorySettings(), runtime, kept), lambda runtime: a_place(runtime, env), env)
+    return Storage(lambda runtime: ObjectStore(STORE, runtime, kept), lambda runtime: a_place(runtime, env), env)
 
 
 def on_disk(folder: Path, disk: Disk | None = None) -> Storage:
@@ -108,7 +100,7 @@ def on_disk(folder: Path, disk: Disk | None = None) -> Storage:
 
 def a_place(runtime: Runtime, env: Shelf) -> MemoryPlace:
     """The place of a lab."""
-    return MemoryPlace(MemorySettings(holds_generation=False), runtime, env)
+    return MemoryPlace(NO_GENERATION, runtime, env)
 
 
 @dataclass
@@ -184,11 +176,9 @@ class Lab:
         """A fresh instance of the twin."""
         shape = self.settings["shape"]
         if shape is Shape.ISSUE:
-            issue = TwinIssueSettings(labels=self.settings.get("labels", False), max_live=0 if self.settings.get("labels") else 2)
-            return TwinIssue(TwinConnection(), issue, runtime, self.system)
+            return TwinIssue(CONNECTION, issues(self.settings.get("labels", False)), runtime, self.system)
         users = self.settings.get("users", ("app",))
-        settings = TwinSetSettings(usernames=users, overlapping=shape is Shape.OVERLAPPING, fences=self.fences)
-        return TwinSet(TwinConnection(), settings, runtime, self.system)
+        return TwinSet(CONNECTION, sets(users, overlapping=shape is Shape.OVERLAPPING, fences=self.fences), runtime, self.system)
 
     def ports(self) -> Ports:
         """All that a run touches, opened anew."""
@@ -314,7 +304,7 @@ class Lab:
     def last_event(self, run: str) -> dict[str, Any] | None:
         """The newest event of a run in the spec's chain."""
         if isinstance(self.ledger, MemoryLedger):
-            return next((each.document() for each in reversed(self.ledger.events) if each.run == run), None)
+            return next((vars(each) for each in reversed(self.ledger.events) if each.run == run), None)
         rows = [json.loads(each.line) for each in self.ledger.rows(self.spec.chain)]
         return next((each for each in reversed(rows) if each["run"] == run), None)
 

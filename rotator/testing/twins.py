@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Literal
 
 from rotator.target import (
@@ -326,4 +327,32 @@ class TwinIssue(IssueTarget[TwinConnection, TwinIssueSettings]):
         self.system.on_change(f"revoke {credential.name}")
 
 
-__all__ = ["TwinConnection", "TwinIssue", "TwinIssueSettings", "TwinKey", "TwinSet", "TwinSetSettings", "TwinSystem", "TwinUser", "Unfit"]
+CONNECTION = TwinConnection()
+
+
+@cache
+def issues(labels: bool) -> TwinIssueSettings:
+    """Settings of a twin that mints: made once, for they are validated."""
+    return TwinIssueSettings(labels=labels, max_live=0 if labels else 2)
+
+
+@cache
+def sets(usernames: tuple[str, ...], *, overlapping: bool, fences: bool) -> TwinSetSettings:
+    """Settings of a twin whose secrets the core chooses."""
+    return TwinSetSettings(usernames=usernames, overlapping=overlapping, fences=fences)
+
+
+__all__ = [
+    "CONNECTION",
+    "TwinConnection",
+    "TwinIssue",
+    "TwinIssueSettings",
+    "TwinKey",
+    "TwinSet",
+    "TwinSetSettings",
+    "TwinSystem",
+    "TwinUser",
+    "Unfit",
+    "issues",
+    "sets",
+]

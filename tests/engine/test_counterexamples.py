@@ -5,7 +5,7 @@ from labs import due, fault_at, rotated
 
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
-from rotator.rotate import Adopt, HoldUntil, Undo
+from rotator.rotate import Adopt, Compromise, HoldUntil, Undo
 from rotator.testing.faults import Crash, Fault, FaultPlan
 from rotator.testing.lab import Lab, in_memory
 from rotator.testing.pause import Paused
@@ -96,14 +96,15 @@ def test_an_undo_after_the_revoke_was_written_down_is_refused_as_too_late(shape)
     assert lab.oracle.violations == []
 
 
+@pytest.mark.parametrize("command", [Undo(), Compromise("current")], ids=["undone", "leaked"])
 @pytest.mark.parametrize("shape", GRACE)
-def test_a_late_publish_of_the_undone_version_is_repaired_by_the_next_run(shape):
+def test_a_late_publish_of_a_version_that_is_no_longer_current_is_repaired_by_the_next_run(shape, command):
     lab = due(shape)
 
     with Paused(lab, before="publish", home="elsewhere") as sleeper:
         lab.at(10_400)
         lab.run()
-        assert lab.run(Undo()).exit is Exit.DONE
+        assert lab.run(command).exit is Exit.DONE
         sleeper.resume()
     assert lab.shown("local")[1] == lab.record().current.credential.secret.reveal()  # it holds the generation
     gaps = [each for each in lab.oracle.violations if not each.startswith("I1 place")]
