@@ -121,11 +121,12 @@ def _undo(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: fl
     )
 
 
-def _publish(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: float) -> Record:
+def _publish(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
     if step.phase == "act":
         assert r.current is not None
-        done = r.places.get(step.what) == r.current.id
-        return r if done else r.but(places={**r.places, step.what: r.current.id}, revoke_after=None)
+        new, done = r.current.id, r.places.get(step.what) == r.current.id
+        r = r.but(marks={**r.marks, step.what: outcome.data}) if outcome.data else r
+        return r if done else r.but(places={**r.places, step.what: new}, revoke_after=None)
     starts = step.what is not None and r.revoke_after is None
     return r.but(attempts=0, not_before=None, revoke_after=now + step.what if starts else r.revoke_after)
 

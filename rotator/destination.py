@@ -16,8 +16,8 @@ from rotator.settings import SecretRef, Settings
 from rotator.target import Runtime
 
 __all__ = [
-    "Conflict", "Corrupt", "Denied", "Destination", "Finding", "Foreign", "Level", "Place", "PortError", "Proof", "Refused", "Runtime",
-    "Secret", "SecretRef", "Settings", "Unreachable",
+    "Attested", "Conflict", "Corrupt", "Denied", "Destination", "Finding", "Foreign", "Level", "Place", "PortError", "Proof", "Refused",
+    "Runtime", "Secret", "SecretRef", "Settings", "Unreachable",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
@@ -56,3 +56,23 @@ class Destination(ABC, Generic[S]):
 
     def close(self) -> None:
         """Drop connections; never raises, may be called twice."""
+
+
+class Attested(Destination[S]):
+    """A place that nobody can read back, such as a secret of a CI system: it says that it took something, and never shows what.
+
+    A schedule must write `accept: attested` for it. A run that published there exits 3 until somebody else says that it was seen: a reload
+    that reached `adopted`, or a human (`resolve --seen`).
+    """
+
+    proof = Proof.ATTESTED
+
+    @abstractmethod
+    def mark(self, place: Place) -> str | None:
+        """(reads) What the system tells of the last write there, in words that change with each write, such as its time. None: nothing is
+        there. It is kept in the record: another mark than ours is somebody else's write.
+        """
+
+    def published(self, place: Place) -> Mapping[str, Secret]:
+        """Nobody can: always `Refused`."""
+        raise Refused(f"{place.name} shows nobody what it holds")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from rotator.errors import Exit
+from rotator.model import Reached
 from rotator.record import FORMAT, Record
 from rotator.spec import RotationSpec
 from rotator.step import FOREIGN, MINT_TOLERANCE, Name, Seen, Step
@@ -67,6 +68,15 @@ def shows_current(r: Record, seen: Seen, place: str) -> bool:
 def shows_foreign(seen: Seen, place: str) -> bool:
     """It shows what is none of ours, and no human gave that up."""
     return seen.shows.get(place) == FOREIGN and place not in seen.overwrite
+
+
+def unobserved(spec: RotationSpec, r: Record) -> list[str]:
+    """Places that say they took current, and show nobody what they hold; until a consumer, or a human, says that it was seen."""
+    current = r.current
+    if not current or any(each.version == current.id and each.level >= Reached.adopted for each in r.reloads.values()):
+        return []
+    told = [each.place.name for each in spec.places if each.attested and r.places.get(each.place.name) == current.id]
+    return [name for name in told if name not in r.marks or r.marks[name].seen != current.id]
 
 
 def reload_open(r: Record, name: str, level: int) -> bool:

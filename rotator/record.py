@@ -114,6 +114,15 @@ class Reload:
     level: int
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Of a place that nobody can read back: what it told of our last write, and the version that somebody says was seen there."""
+
+    told: str = ""
+    """Empty: nothing stood there when we came."""
+    seen: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record:
     """Everything known of a spec. `revision` is the store's and no part of the document."""
@@ -138,6 +147,7 @@ class Record:
     revoke_after: float | None = None
     places: Mapping[str, str | None] = field(default_factory=dict)
     reloads: Mapping[str, Reload] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
     doomed: tuple[str, ...] = ()
     base: frozenset[str] = frozenset()
     tombstones: tuple[Tombstone, ...] = ()
@@ -235,6 +245,7 @@ _READERS: dict[str, Any] = {
     "pending": _pending,
     "previous": _holder(Previous),
     "reloads": lambda value: {name: Reload(**each) for name, each in value.items()},
+    "marks": lambda value: {name: Mark(**each) for name, each in value.items()},
     "doomed": tuple,
     "base": frozenset,
     "tombstones": lambda value: tuple(_holder(Tombstone)(each) for each in value),

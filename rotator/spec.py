@@ -47,7 +47,8 @@ class PlaceSpec:
 
     place: Place
     by: Named
-    attested_accepted: bool = False
+    attested: bool = False
+    """Nobody can read it back, and the schedule accepts that."""
 
 
 @dataclass(frozen=True)

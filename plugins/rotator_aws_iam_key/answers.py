@@ -12,10 +12,12 @@ from rotator.target import Denied, PortError, Refused, Rejected, Unreachable
 
 LOGIN_REFUSED = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException"}
-    | {"InvalidToken", "MissingAuthenticationToken", "IncompleteSignature", "OptInRequired"}
+    | {"InvalidToken", "MissingAuthenticationToken", "IncompleteSignature", "OptInRequired", "InvalidIdentityToken", "IDPRejectedClaim"}
 )
 """Codes with which AWS refuses the admin's own key."""
 NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
+NO_ROLE = "AssumeRole.AccessDenied"
+"""Ours: boto3's own chain asked STS for a role, and was refused."""
 NOT_THERE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 FULL = frozenset({"LimitExceeded", "LimitExceededException"})
 INVALID = frozenset({"InvalidInput", "InvalidInputException", "ValidationError", "ValidationException"})
@@ -48,8 +50,10 @@ def read(error: Exception) -> No:
     about = response.get("ResponseMetadata", {})
     skewed = bool(_SKEW.search(str(details.get("Message", ""))))
     after = str(about.get("HTTPHeaders", {}).get("retry-after", ""))
+    code = re.sub(r"[^A-Za-z0-9._-]", "", details["Code"])[:64]
+    assumes = str(getattr(error, "operation_name", "")).startswith("AssumeRole")
     return No(
-        code=re.sub(r"[^A-Za-z0-9._-]", "", details["Code"])[:64],
+        code=NO_ROLE if assumes and code in NOT_ALLOWED else code,
         skewed=skewed,
         retry_after=float(after) if after.isdigit() else None,
         definite=not skewed and about.get("HTTPStatusCode", 0) < HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -73,6 +77,9 @@ def of_admin(no: No, action: str) -> PortError:
 
 
 def _refusal(no: No, action: str) -> PortError | None:
+    if no.code == NO_ROLE:
+        fix = "the login needs sts:AssumeRole on it, and its trust policy must name who asks: of a CI job's token issuer, audience, subject"
+        return Denied(f"{action}: the role of the admin does not let this login in", fix, no.code)
     if no.code in NOT_ALLOWED:
         return Denied(f"{action}: the admin is not allowed to", code=no.code)
     if no.code in LOGIN_REFUSED:

@@ -13,11 +13,12 @@ from rotator.cli.humans import one
 @click.option("--accept", metavar="ID", help="This id at the target is somebody else's: leave it alone from now on.")
 @click.option("--revoke", metavar="ID", help="This id at the target is an orphan: revoke it.")
 @click.option("--overwrite", metavar="PLACE", multiple=True, help="What this place shows may be lost: publish there again.")
+@click.option("--seen", metavar="PLACE", multiple=True, help="Nobody can read this place; you saw a consumer log in with what it holds.")
 @click.pass_obj
-def command(options: Options, name: str, accept: str | None, revoke: str | None, overwrite: tuple[str, ...]) -> int:
+def command(options: Options, name: str, accept: str | None, revoke: str | None, overwrite: tuple[str, ...], seen: tuple[str, ...]) -> int:
     """Settle what nothing but a human settles; `rotator dry-run NAME` says what it is."""
     from rotator.rotate import Resolve
 
-    if sum(map(bool, (accept, revoke, overwrite))) != 1:
-        raise click.UsageError("give one of --accept, --revoke and --overwrite")
-    return one(options, name, Resolve(accept, revoke, frozenset(overwrite)))
+    if sum(map(bool, (accept, revoke, overwrite, seen))) != 1:
+        raise click.UsageError("give one of --accept, --revoke, --overwrite and --seen")
+    return one(options, name, Resolve(accept, revoke, frozenset(overwrite), frozenset(seen)))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def command(options: Options, names: tuple[str, ...]) -> int:
     """Show what the records say: nothing is asked of a target, so it says what was last observed, not what is.
 
-    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, a reload that was tried is still open, or a record
-    belongs to no spec; 0: else.
+    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, a reload that was tried is still open, nobody saw
+    the current one in a place that cannot be read, or a record belongs to no spec; 0: else.
     """
     from rotator.cli.runs import acting, choose
     from rotator.cli.stores import open_stores
@@ -105,7 +105,7 @@ def _reloads(spec: RotationSpec, record: Record) -> dict[str, dict[str, Any]]:
 def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     """One spec's row: the plan is asked what comes next, with what the record says of the places. Pure."""
     from rotator.cli.runs import when
-    from rotator.plan import plan
+    from rotator.plan import plan, unobserved
     from rotator.rotate.messages import ENDS
     from rotator.schedule import spoken
     from rotator.step import Seen
@@ -114,11 +114,12 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     state = step.why if step.ends else "due" if step.row in (11, 24) else "unfinished"
     c, p, q = record.current, record.pending, record.previous
     overdue = c is not None and spec.max_age is not None and now - c.created > spec.max_age
-    reloads = _reloads(spec, record)
+    reloads, blind = _reloads(spec, record), unobserved(spec, record)
     still = [name for name, each in reloads.items() if each["open"]] if record.attempts and c else []
     end = ENDS.get(step.why)
     fix = end.fix.format(spec=spec.name) if end and end.fix and end.exit is not Exit.DONE else None
-    exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if overdue or still else Exit.DONE
+    unproven = overdue or still or blind
+    exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if unproven else Exit.DONE
     return {
         "spec": spec.name,
         "state": f"{state}, overdue" if overdue else state,
@@ -128,7 +129,13 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
         "pending": (p.credential.name if p.credential else "reserved") if p else None,
         "previous": _previous(q) if q else None,
         "reloads": reloads,
-        "waits_for": "; ".join(filter(None, [fix or _waits_for(step), *(f"{each} is still open" for each in still)])) or None,
+        "waits_for": "; ".join(
+            filter(
+                None,
+                [fix or _waits_for(step), *(f"{each} is still open" for each in still), *(f"{each} was not observed" for each in blind)],
+            )
+        )
+        or None,
         "exit": exit,
     }
 

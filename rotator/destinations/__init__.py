@@ -1,1 +1,1 @@
-"""Destinations, one file each. They import their contract, never the core."""
+"""Destinations, one file or folder each. They import their contract, never the core."""

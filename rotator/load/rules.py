@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from rotator.destination import Attested
 from rotator.generate import check_policy, strength
 from rotator.load import shapes
 from rotator.load.draft import Draft, Wrong
-from rotator.model import Proof, Reached, Shape
+from rotator.model import Reached, Shape
 from rotator.schedule import spoken
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -88,8 +89,10 @@ def places(d: Draft) -> Wrong:
         if entry.name in seen:
             yield where, f"`{entry.name}` stands here twice: write one entry with all keys"
         seen.add(entry.name)
-        if cls.proof is not Proof.READBACK and wish.accept is None:
+        if issubclass(cls, Attested) and wish.accept is None:
             yield where, "nobody can look whether this place shows it: write `accept: attested` if that will do"
+        if wish.accept is not None and not issubclass(cls, Attested):
+            yield (*where, "accept"), "this place can be read back, and is: leave it out"
         if not wish.keys and not cls.by_path:
             yield where, f"`keys` says what the fields are called here: `keys: {{NAME: {d.facts.fields[1]}}}`"
         yield from _keys(d, index, wish, by_path=cls.by_path)

@@ -1,1 +1,1 @@
-"""Reloads, one file each. They import their contract, never the core."""
+"""Reloads, one file or folder each. They import their contract, never the core."""

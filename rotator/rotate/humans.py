@@ -10,7 +10,7 @@ from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Level, Shape
-from rotator.plan import strangers
+from rotator.plan import strangers, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
@@ -64,6 +64,8 @@ class Humans(Steps):
         for id in filter(None, (command.accept, command.revoke)):
             if id not in unknown:
                 raise Stopped("refused", f"{id} is not among the ids that wait for a decision ({', '.join(unknown) or 'there are none'})")
+        if command.seen:
+            return self._seen(command.seen)
         missing = command.overwrite - set(self.spec.place_names)
         if missing:
             raise Stopped("refused", f"no place is called {', '.join(sorted(missing))}; the places are {', '.join(self.spec.place_names)}")
@@ -75,6 +77,16 @@ class Humans(Steps):
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         return r.but(base=r.base | {command.accept}) if command.accept else r
+
+    def _seen(self, places: frozenset[str]) -> Record:
+        """A human saw a consumer of these places log in with current."""
+        r, blind = self.record, unobserved(self.spec, self.record)
+        unknown = sorted(places - set(blind))
+        if unknown or not r.current:
+            told = ", ".join(blind) or "there are none"
+            raise Stopped("refused", f"{', '.join(unknown)} is not among the places that nobody has seen current in ({told})")
+        self.tell(Phase.RECORD, EventName.RESOLVED, outcome=Result.SUCCESS, reason=f"seen {' '.join(sorted(places))}")
+        return r.but(marks={**r.marks, **{each: replace(r.marks[each], seen=r.current.id) for each in places}})
 
     def compromise(self, command: Compromise) -> Record:
         """Mark a version as leaked: no grace, no hold for it."""

@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from rotator.audit import EventName
-from rotator.destination import Destination
+from rotator.destination import Attested, Destination
 from rotator.errors import PortError, Rejected, Unfit
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
-from rotator.record import Record
+from rotator.record import Mark, Record
 from rotator.reload import Reload
 from rotator.rotate.door import HIDDEN, Door, Kind
 from rotator.rotate.order import Adopt, Compromise, Stopped, Undo
 from rotator.spec import PlaceSpec
-from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome
+from rotator.step import FOREIGN, NOTHING, OK, UNREAD, Name, Outcome
 from rotator.target import IssueTarget, Live
 
 SKEW = 60.0
@@ -31,6 +31,8 @@ def observe(r: Record, shows: Mapping[str, str | None]) -> Record:
     if not current:
         return r
     gone = {place: None for place, seen in shows.items() if seen not in (UNREAD, current.id) and r.places.get(place) == current.id}
+    empty = {place: Mark() for place, seen in shows.items() if seen == NOTHING and place not in r.marks}
+    r = r.but(marks={**r.marks, **empty}) if empty else r
     return r.but(places={**r.places, **gone}, revoke_after=None, reloads={}) if gone else r
 
 
@@ -102,15 +104,33 @@ class Looks(Door):
     # ---- places
 
     def shown(self, step: Name, each: PlaceSpec) -> str | None:
-        """Which version a place shows: its id, None, FOREIGN or UNREAD."""
+        """Which version a place shows: its id, None, FOREIGN or UNREAD; of one that nobody can read, which it must show by its mark."""
         port = self.ports.places[each.place.name]
         try:
+            if each.attested:
+                return self.attested(each.place.name, self.mark(step, each))
             values = self.do(
                 step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
             )
         except PortError:
             return UNREAD
         return self.classify(each, values) if values else None
+
+    def mark(self, step: Name, each: PlaceSpec) -> str | None:
+        """What a place that nobody can read tells of its last write."""
+        port = self.ports.places[each.place.name]
+        assert isinstance(port, Attested)
+        return self.do(step, "read mark", lambda: port.mark(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name)
+
+    def attested(self, name: str, mark: str | None) -> str | None:
+        """What it must show: the version that we wrote last, unless somebody wrote since. While it is our turn, no mark is foreign."""
+        r = self.record
+        known, ours = r.marks.get(name), r.places.get(name)
+        if known is None:
+            return NOTHING if mark is None else FOREIGN
+        if mark is None or not r.current or ours != r.current.id:
+            return None
+        return ours if mark == known.told else FOREIGN
 
     def classify(self, each: PlaceSpec, values: Mapping[str, Secret]) -> str:
         """The id of the version that these values are; FOREIGN: none of ours."""

@@ -74,6 +74,11 @@ ENDS: dict[str, End] = {
         "the current credential is older than its policy allows",
         "see what keeps it from being rotated: `rotator status {spec}`",
     ),
+    "not observed": End(
+        Exit.UNPROVEN,
+        "all that can be done is done, but a place shows nobody what it holds",
+        "see a consumer log in with it, then `rotator resolve {spec} --seen PLACE`; or let a reload reach `adopted`",
+    ),
     "used": End(
         Exit.UNPROVEN, "the old credential is still in use; it is not revoked yet", "find the consumer that has not taken up the new one"
     ),

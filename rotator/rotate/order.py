@@ -47,11 +47,13 @@ class Undo:
 
 @dataclass(frozen=True)
 class Resolve:
-    """The way out of exit 4."""
+    """The way out of exit 4; and what a human has seen where nobody else can look."""
 
     accept: str | None = None
     revoke: str | None = None
     overwrite: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
+    """Places that nobody can read back: a consumer was seen to log in with what they hold."""
 
 
 @dataclass(frozen=True)

@@ -332,8 +332,9 @@ class Run(Humans):
         code = code or (step.exit if step and step.exit is not None else end.exit)
         if why == "not_before" and not self.open_work():
             code = Exit.DONE
-        if code is Exit.DONE and self.overdue():
-            why, code, end = "overdue", ENDS["overdue"].exit, ENDS["overdue"]
+        worse, about = self.worse() if code is Exit.DONE else ("", "")
+        if worse:
+            why, code, end, detail = worse, ENDS[worse].exit, ENDS[worse], detail or about
         told, text = fix or end.fix, "; ".join([*self.done(), end.text])
         return RunResult(
             spec=self.spec.name,
@@ -375,11 +376,6 @@ class Run(Humans):
     def open_work(self) -> bool:
         """Whether a rotation is unfinished."""
         return bool(self.record.pending or self.record.previous)
-
-    def overdue(self) -> bool:
-        """Whether current is older than its policy allows."""
-        c, most = self.record.current, self.spec.max_age
-        return c is not None and most is not None and self.seam.now() - c.created > most
 
     def next_wake(self, why: str) -> float | None:
         """When this spec is to be looked at again."""

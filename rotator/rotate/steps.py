@@ -8,7 +8,8 @@ from dataclasses import replace
 from rotator.errors import PortError, Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
-from rotator.plan import labelled, orphans, strangers
+from rotator.plan import labelled, orphans, strangers, unobserved
+from rotator.record import Mark
 from rotator.rotate.door import Kind
 from rotator.rotate.looks import Looks
 from rotator.rotate.order import Stopped
@@ -138,6 +139,9 @@ class Steps(Looks):
         id, generation, fields = r.current.id, r.generation, self.ports.target.fields
         values = each.place.values(r.current.credential.values(fields))
         self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
+        if each.attested:
+            mark = self.mark(Name.PUBLISH, each)
+            return Outcome(data=Mark(mark)) if mark else Outcome("Unreachable")
         read = self.do(Name.PUBLISH, "read back", lambda: port.published(each.place), port=port, kind=Kind.READ, place=step.what)
         if not read or self.classify(each, read) != id:
             return Outcome("Unreachable")
@@ -176,7 +180,17 @@ class Steps(Looks):
         """What a write of the record stands for: the error, the phase, or which reload reached which level."""
         if step.name is Name.RELOAD and not outcome.error:
             return f"{step.what[0]} {Reached(outcome.data).name}"
+        if isinstance(outcome.data, Mark):
+            return f"{step.what} attested, not observed"
         return outcome.error or step.phase
+
+    def worse(self) -> tuple[str, str]:
+        """What keeps a run that did all it could from saying so: current is older than its policy allows, or nobody saw it in a place."""
+        c, most = self.record.current, self.spec.max_age
+        if c is not None and most is not None and self.seam.now() - c.created > most:
+            return "overdue", ""
+        blind = unobserved(self.spec, self.record) if not self.order.dry else []
+        return ("not observed", ", ".join(blind)) if blind else ("", "")
 
     # ---- back
 

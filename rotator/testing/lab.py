@@ -25,7 +25,7 @@ from rotator.store import Store
 from rotator.target import Runtime, Settings
 from rotator.testing.fake_seam import FakeSeam
 from rotator.testing.faults import Crash, Fault, FaultPlan
-from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, ObjectStore, Shelf
+from rotator.testing.memory import MemoryAttested, MemoryPlace, MemorySettings, MemoryStore, ObjectStore, Shelf
 from rotator.testing.memory_ledger import MemoryLedger
 from rotator.testing.memory_reload import MemoryReload
 from rotator.testing.oracle import Login, Oracle
@@ -114,6 +114,8 @@ class Lab:
     reloads: tuple[ReloadSpec, ...] = ()
     lag: float = 0.0
     fences: bool = True
+    attested: bool = False
+    """The place is one that nobody but the oracle can read."""
 
     def __post_init__(self) -> None:
         self.seam = FakeSeam(START)
@@ -148,7 +150,10 @@ class Lab:
         by = Named("memory", "local", Settings())
         self.fields = target.fields
         keys = {"USER": target.fields[0], "PASSWORD": target.fields[1]}
-        places = (PlaceSpec(Place("local", PATH), by), PlaceSpec(Place("env", "env", keys), Named("memory", "env", Settings())))
+        places = (
+            PlaceSpec(Place("local", PATH), by),
+            PlaceSpec(Place("env", "env", keys), Named("memory", "env", Settings()), self.attested),
+        )
         spec = RotationSpec(
             name="orders-db",
             source="orders.yaml:5",
@@ -184,7 +189,8 @@ class Lab:
         """All that a run touches, opened anew."""
         runtime = self.runtime()
         store = self.storage.store(runtime)
-        places = {each.place.name: store if each.place.name == "local" else self.storage.place(runtime) for each in self.spec.places}
+        env = MemoryAttested(NO_GENERATION, runtime, self.storage.env) if self.attested else self.storage.place(runtime)
+        places = {each.place.name: store if each.place.name == "local" else env for each in self.spec.places}
         return Ports(self.target(runtime), store, places, {each.name: self.reload for each in self.spec.reloads})
 
     # ---- the truth, past the engine

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, Self
 
-from rotator.destination import Conflict, Corrupt, Denied, Destination, Place, Refused, Runtime, Secret, Settings, Unreachable
+from rotator.destination import Attested, Conflict, Corrupt, Denied, Destination, Place, Refused, Runtime, Secret, Settings, Unreachable
 from rotator.model import Finding, Level
 from rotator.record import Record, from_document, to_document
 from rotator.store import Store
@@ -103,6 +103,29 @@ class MemoryPlace(Destination[MemorySettings]):
                 return []
         except Denied as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
+
+
+class MemoryAttested(Attested[MemorySettings]):
+    """A place that nobody can read back: it counts its writes, and tells the number of the last one."""
+
+    settings = MemorySettings
+
+    def __init__(self, settings: MemorySettings, runtime: Runtime, shelf: Shelf | None = None) -> None:
+        super().__init__(settings, runtime)
+        self.shelf = Shelf() if shelf is None else shelf
+
+    def publish(self, place: Place, values: Mapping[str, Secret], version: str, generation: int) -> None:
+        """See `Destination.publish`."""
+        refuse_unfit(values)
+        with self.shelf.open(self.config.mount) as shelf:
+            shelf.writes += 1
+            shelf.values[place.path] = json.dumps({"version": version, "mark": f"write {shelf.writes}", "fields": _plain(values)})
+
+    def mark(self, place: Place) -> str | None:
+        """See `Attested.mark`. What a stranger put there has another one."""
+        with self.shelf.open(self.config.mount) as shelf:
+            told: str = shelf.show(place.path).get("mark", "a stranger's")
+            return told if place.path in shelf.values else None
 
 
 class MemoryStore(Store[MemorySettings]):

@@ -45,7 +45,7 @@ from datetime import timedelta
 
 from pydantic import field_validator, model_validator
 
-from rotator.destination import Destination, Place, Proof, Secret
+from rotator.destination import Attested, Destination, Place, Secret
 from rotator.errors import BadInput
 from rotator.store import Limits, Record, Store
 from rotator.target import (Can, Credential, Duration, IssueTarget, SecretRef, ServiceUrl, Settings, SetTarget, SwapTarget)
@@ -223,8 +223,14 @@ class PathPlace(ToyPlace):
     staleness = 600.0
 
 
-class AttestedPlace(ToyPlace):
-    proof = Proof.ATTESTED
+class AttestedPlace(Attested):
+    settings = ToyPlace.settings
+
+    def publish(self, place, values, version, generation):
+        return None
+
+    def mark(self, place):
+        return None
 
 
 class StoreSettings(Settings):

@@ -111,7 +111,7 @@ def test_two_specs_may_share_a_file_of_variables_under_different_names(plugin_di
 
 def test_an_attested_place_is_used_where_that_was_accepted(plugin_dir, tmp_path):
     body = "    target: {type: toy_issue, connection: sys, principal: p}\n    store: {path: a}\n    when: {every: 1d}\n    publish: [{destination: ci, keys: {A: secret}, accept: attested}]\n"
-    assert spec_of(plugin_dir, tmp_path, body).places[1].attested_accepted
+    assert spec_of(plugin_dir, tmp_path, body).places[1].attested
 
 
 def test_a_place_with_paths_takes_the_specs_own_or_another(plugin_dir, tmp_path):

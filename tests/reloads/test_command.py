@@ -91,7 +91,7 @@ def test_its_children_are_killed_with_it(tmp_path, text, ends):
     if ends:
         assert command(path).tell(NAME, V1) is Reached.accepted
     else:
-        with pytest.raises(Unreachable, match="did not end within 0.95 s, and was killed"):
+        with pytest.raises(Unreachable, match=r"did not end within 0\.95 s, and was killed"):
             command(path, timeout="1s").tell(NAME, V1)
     child = int((tmp_path / "child").read_text())
     end = time.monotonic() + 5

@@ -14,6 +14,7 @@ from rotator.cli import main
 from rotator.errors import Exit
 from rotator.model import Level, Secret
 from rotator.testing.canary import Canary
+from rotator.testing.servers.kubernetes import KubernetesServer
 from rotator.testing.stands import World
 from rotator.testing.stands.twin import Overlapping
 from rotator.testing.stands.world import NAME, write_private
@@ -151,3 +152,29 @@ def test_what_a_reload_lacks_is_said_before_it_is_needed_and_stops_nothing(world
     assert (done.exit, done.why) == (Exit.UNPROVEN, "open place")
     assert "reload is not there. install it" in done.message
     assert world.record().reloads["hook"].version == world.record().current.id
+
+
+def test_a_rollout_that_outlasts_a_run_keeps_the_old_one_alive_and_the_next_run_ends_it(world, here):
+    with KubernetesServer() as server:
+        server.cluster.namespaces.add("billing")
+        server.cluster.roles = {KEY: None}
+        workload = server.cluster.deploy("Deployment", "billing", "app")
+        file = world.folder / "rotator.yaml"
+        login = {"api_server": server.url, "token": {"file": "var/hook"}, "namespace": "billing"}
+        pods = {"type": "kubernetes_rollout", **login, "kind": "Deployment", "name": "app", "timeout": "1s"}
+        write_private(file, yaml.safe_dump({**yaml.safe_load(file.read_text()), "reloads": {"pods": pods}}))
+        world.write_schedule(reload=[{"name": "pods", "ack": "adopted"}])
+        world.adopt()
+        first = world.record().current
+
+        workload.at_once = False
+        slow = world.run(forced=True)
+        assert (slow.exit, slow.why) == (Exit.UNPROVEN, "open place")
+        assert row(here)[1]["reloads"] == {"pods": {"asked": "adopted", "reached": "accepted", "open": True}}
+        assert world.stand.works(first.credential)
+
+        workload.finish()
+        assert world.run(named=True).exit is Exit.DONE
+        assert not world.stand.works(first.credential)
+        marks = [each["metadata"]["annotations"].get(f"version.rotator/{NAME}") for each in workload.templates]
+        assert marks == [None, first.id, world.record().current.id]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from rotator.aws.answers import KMS, No
+from rotator.aws.policy import as_text
+from rotator.aws.wire import Wire
 from rotator.destination import Denied, Refused, Unreachable
-from rotator.destinations.aws_ssm.policy import GET, PUT, Policy, as_text
+from rotator.destinations.aws_ssm.policy import GET, PUT, Policy
 from rotator.destinations.aws_ssm.settings import AwsSsmSettings
-from rotator.errors import BadInput
-from rotator.stores.aws_secrets_manager.answers import KMS, No
-from rotator.stores.aws_secrets_manager.wire import Wire
 
 ABSENT, THERE, BUSY, BAD_KEY = "ParameterNotFound", "ParameterAlreadyExists", "TooManyUpdates", "InvalidKeyId"
 REFUSED = {
@@ -22,20 +21,6 @@ REFUSED = {
     "HierarchyTypeMismatchException": ("a parameter of another type stands above it", "choose another `path`"),
 }
 SECURE = "SecureString"
-
-
-class SsmWire(Wire):
-    """Calls to Parameter Store with the logins of the store `aws_secrets_manager`."""
-
-    def _of(self, service: str, *, signed: bool = True) -> Any:
-        return super()._of("ssm" if service == "secretsmanager" else service, signed=signed)
-
-    def _base(self, keys: Any) -> Any:
-        try:
-            return super()._base(keys)
-        except BadInput as error:
-            raised = BadInput(error.what.replace("store type `aws_secrets_manager`", "destination type `aws_ssm`"), fix=error.fix)
-        raise raised
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from rotator.aws.answers import No
+from rotator.aws.policy import allow_simulation, as_text, grantee
+from rotator.aws.wire import Wire
 from rotator.destination import Denied, Destination, Finding, Level, Place, PortError, Refused, Runtime, Secret, Unreachable
-from rotator.destinations.aws_ssm.parameters import Parameter, Parameters, SsmWire
-from rotator.destinations.aws_ssm.policy import GET, PUT, SIMULATE, Policy, as_text
+from rotator.destinations.aws_ssm.parameters import Parameter, Parameters
+from rotator.destinations.aws_ssm.policy import GET, PUT, Policy
 from rotator.destinations.aws_ssm.settings import AwsSsmSettings
 from rotator.destinations.slot import filled, refuse_pieces, taken
 from rotator.seam import Seam
-from rotator.stores.aws_secrets_manager.answers import No
 from rotator.values import refuse_unfit
 
 MOST = 4096
@@ -31,7 +33,7 @@ class AwsSsm(Destination[AwsSsmSettings]):
     def __init__(self, settings: AwsSsmSettings, runtime: Runtime, *, seam: Seam | None = None) -> None:
         super().__init__(settings, runtime)
         self._policy = Policy(settings)
-        self._wire = SsmWire(settings, settings, runtime, seam or Seam())  # type: ignore[arg-type]  # what it reads of settings, ours have too
+        self._wire = Wire(settings, settings, runtime, seam or Seam())
         self._parameters = Parameters(settings, self._wire, self._policy)
         self._asked: set[str] = set()
         """The parameters that this instance was asked for: `check` looks at the rights there."""
@@ -117,22 +119,13 @@ class AwsSsm(Destination[AwsSsmSettings]):
 
     def _rights(self, who: str, name: str) -> Iterator[Finding]:
         arn = self._policy.arn(name).replace(":*:", f":{''.join(who.split(':')[4:5])}:")
-        answer = self._wire.simulate(_grantee(who), [GET, PUT], [arn], self.config.region)
+        answer = self._wire.simulate(grantee(who), [GET, PUT], [arn], self.config.region)
         if isinstance(answer, No):
-            asks = {"Effect": "Allow", "Action": SIMULATE, "Resource": _grantee(who)}
             text = f"what the login may do could not be asked ({answer.code}); the first use will tell"
-            yield Finding(Level.WARN, "privilege.unproven", text, as_text(asks))
+            yield Finding(Level.WARN, "privilege.unproven", text, allow_simulation(who))
             return
         allowed = {each.get("EvalActionName") for each in answer.get("EvaluationResults", ()) if each.get("EvalDecision") == "allowed"}
         missing = [each for each in (GET, PUT) if each not in allowed]
         if missing:
             text = f"no {', '.join(missing)} at {name}"
             yield Finding(Level.FAIL, "privilege.missing", text, f"its policy needs: {as_text(self._policy.parameters([name]))}")
-
-
-def _grantee(who: str) -> str:
-    """The ARN that a simulation wants: of a session its role (without the role's path, which it does not tell)."""
-    parts = who.split(":", 5)
-    if parts[2] == "sts" and parts[5].startswith("assumed-role/"):
-        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}"
-    return who

@@ -5,28 +5,25 @@ Actions and resources: Service Authorization Reference, "AWS Systems Manager". T
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rotator.aws.policy import partition
 from rotator.destinations.aws_ssm.settings import AwsSsmSettings
 
 GET, PUT = "ssm:GetParameter", "ssm:PutParameter"
-SIMULATE = "iam:SimulatePrincipalPolicy"
-"""Lets `check` prove the others without using them. Optional: without it `check` says `privilege.unproven`."""
 
 
 class Policy:
     """All statements for one configured destination."""
 
     def __init__(self, settings: AwsSsmSettings) -> None:
-        self._settings, self._account = settings, settings.account or (settings.role.account if settings.role else "*")
+        self._settings = settings
 
     def arn(self, name: str) -> str:
         """The ARN of a parameter."""
         region = self._settings.region
-        partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-        return f"arn:{partition}:ssm:{region}:{self._account}:parameter{name}"
+        return f"arn:{partition(region)}:ssm:{region}:{self._settings.known_account}:parameter{name}"
 
     def parameters(self, names: Iterable[str], actions: Sequence[str] = (GET, PUT)) -> dict[str, Any]:
         """What is needed to publish in these."""
@@ -42,8 +39,3 @@ class Policy:
         """The whole policy, for these parameters."""
         keys = [self.key()] if self._settings.kms_key else []
         return {"Version": "2012-10-17", "Statement": [self.parameters(names), *keys]}
-
-
-def as_text(statement: dict[str, Any]) -> str:
-    """One line of JSON, to paste."""
-    return json.dumps(statement, separators=(", ", ": "))

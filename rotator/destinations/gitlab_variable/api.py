@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from rotator.destination import Denied, Refused, Runtime
 from rotator.destinations.gitlab_variable.settings import GitlabVariableSettings
-from rotator.destinations.web import Answer, Web
+from rotator.web import Answer, Web
 
 UNKNOWN, FORBIDDEN, ABSENT, SEVERAL = 401, 403, 404, 409
 

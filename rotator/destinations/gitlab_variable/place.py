@@ -11,9 +11,9 @@ from rotator.destination import Denied, Destination, Finding, Level, Place, Port
 from rotator.destinations.gitlab_variable.api import Api
 from rotator.destinations.gitlab_variable.settings import GitlabVariableSettings
 from rotator.destinations.slot import filled, refuse_pieces, taken
-from rotator.destinations.web import Web
 from rotator.seam import Seam
 from rotator.values import refuse_unfit
+from rotator.web import Web
 
 SOON = timedelta(days=14)
 """A token that ends sooner is told of: they end on a day, and nothing renews them."""

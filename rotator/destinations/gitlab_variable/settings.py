@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from rotator.destination import SecretRef, Settings
 from rotator.destinations.slot import Format
-from rotator.destinations.web import Tls
 from rotator.settings import ServiceUrl
+from rotator.web import Tls
 
 Holder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=512)]
 """The full path of a project or group, or its number in quotes."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from rotator.destination import Denied, Destination, Finding, Foreign, Level, Place, PortError, Refused, Runtime, Secret, Unreachable
 from rotator.destinations.kubernetes_secret.api import Api
-from rotator.destinations.kubernetes_secret.role import CREATE
 from rotator.destinations.kubernetes_secret.settings import KubernetesSecretSettings
-from rotator.destinations.web import Web
 from rotator.errors import Corrupt
+from rotator.kubernetes.client import Client, annotations_of
+from rotator.kubernetes.role import CREATE, way_out
 from rotator.model import same_values
 from rotator.seam import Seam
 from rotator.values import refuse_unfit
@@ -36,8 +36,8 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
 
     def __init__(self, settings: KubernetesSecretSettings, runtime: Runtime, *, seam: Seam | None = None) -> None:
         super().__init__(settings, runtime)
-        self._web = Web("kubernetes_secret", settings.address, settings.ca, runtime.timeout, seam or Seam())
-        self._api = Api(settings, runtime, self._web)
+        self._client = Client("kubernetes_secret", settings, runtime.reveal, runtime.timeout, seam or Seam())
+        self._api = Api(settings, self._client)
         self._asked: set[str] = set()
         """The Secrets that this instance was asked for: `check` looks at the rights there."""
 
@@ -64,9 +64,9 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
 
     def check(self) -> list[Finding]:
         """Whether the namespace is there, and each right: on the Secrets that this instance was asked for, else on any at all."""
-        self._web.begin()
+        self._client.begin()
         try:
-            self._api.prove_namespace(f"look at the namespace {self.config.namespace}", self._asked)
+            self._client.prove_namespace(f"look at the namespace {self.config.namespace}", self._api.role(self._asked))
             return list(self._rights())
         except Denied as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
@@ -75,7 +75,7 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
 
     def close(self) -> None:
         """Drop connections."""
-        self._web.close()
+        self._client.close()
 
     # ---- writing
 
@@ -89,7 +89,7 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
             body["metadata"]["name"] = name
             return self._api.create(name, {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", **body}, what)
         self._refuse_late(name, found, generation)
-        marks = _annotations(found)
+        marks = annotations_of(found["metadata"])
         written = all(marks.get(key) == value for key, value in body["metadata"]["annotations"].items())
         if written and same_values(self._shown(name, found, tuple(values)), values):
             return True
@@ -100,7 +100,7 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
         return self._api.patch(name, body, what)
 
     def _refuse_late(self, name: str, found: Mapping[str, Any], generation: int) -> None:
-        held = _annotations(found).get(GENERATION)
+        held = annotations_of(found["metadata"]).get(GENERATION)
         fix = f"if the record was lost, `kubectl annotate secret {name} {GENERATION}-`; the next run publishes again"
         if held is not None and not re.fullmatch(r"[0-9]{1,18}", held):
             raise Corrupt(f"the annotation {GENERATION} of the Secret {name} is none of ours", fix=fix)
@@ -130,39 +130,32 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
     # ---- looking
 
     def _begin(self, place: Place) -> str:
-        """The Secret's name. In a pod a new connection each time: the cluster's certificate may have been renewed."""
+        """The Secret's name."""
         name = place.path
         if not _NAME.fullmatch(name) or len(name) > _LONGEST:
             fix = "write `path:` beside the destination: small letters, digits, - and ., beginning and ending with a letter or digit"
             raise Refused(f"{name!r} cannot be the name of a Secret", fix)
         self._asked.add(name)
-        if self.config.in_cluster:
-            self._web.close()
-        self._web.begin()
+        self._client.begin()
         return name
 
     def _rights(self) -> Iterator[Finding]:
-        rights = self._api.rights("ask for our own rights")
-        if rights is None or rights.incomplete:
+        rights = self._client.rights("ask for our own rights")
+        if rights is None:
             yield Finding(Level.WARN, "privilege.unproven", "the cluster does not tell all that our login may do; the first use will tell")
             return
         names: list[str | None] = [*sorted(self._asked)]
         for name in names or [None]:
-            missing = [verb for verb in self._api.verbs() if not rights.allow(verb, None if verb == CREATE else name)]
+            missing = [verb for verb in self._api.verbs() if not rights.allow("", "secrets", verb, None if verb == CREATE else name)]
             if missing:
                 where = f"the Secret {name}" if name else f"any Secret in the namespace {self.config.namespace}"
-                fix = f"bind our login to this Role (kubectl apply -f -): {self._api.role([name] if name else [])}"
+                fix = way_out(self._api.role([name] if name else []))
                 yield Finding(Level.FAIL, "privilege.missing", f"no {', '.join(missing)} of {where}", fix)
-
-
-def _annotations(found: Mapping[str, Any]) -> Mapping[str, str]:
-    told = found["metadata"].get("annotations")
-    return told if isinstance(told, Mapping) else {}
 
 
 def _fields(found: Mapping[str, Any]) -> tuple[str, ...]:
     """What we wrote last; where we never wrote, all that stands there."""
-    told = _annotations(found).get(FIELDS)
+    told = annotations_of(found["metadata"]).get(FIELDS)
     return tuple(found.get("data") or {}) if told is None else tuple(told.split(","))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rotator.aws.answers import No
+from rotator.aws.policy import allow_simulation, as_text, grantee
+from rotator.aws.wire import Wire
 from rotator.errors import Denied, Unreachable
 from rotator.model import Finding, Level
-from rotator.stores.aws_secrets_manager.answers import No
-from rotator.stores.aws_secrets_manager.policy import LIST, OWN, PLACE, READ, SIMULATE, Policy, as_text
+from rotator.stores.aws_secrets_manager.policy import LIST, OWN, PLACE, READ, Policy
 from rotator.stores.aws_secrets_manager.secrets import Secrets, refuse_unwritable
 from rotator.stores.aws_secrets_manager.settings import AwsSecretsManagerSettings
-from rotator.stores.aws_secrets_manager.wire import Wire
 
 
 class Checkup:
@@ -103,22 +104,13 @@ class Checkup:
         level, code = (Level.FAIL, "privilege.missing") if self._asked else (Level.WARN, "privilege.unproven")
         told = set[str]()
         for actions, resource, statement in self._wanted():
-            answer = self._wire.simulate(_grantee(who), [f"secretsmanager:{each}" for each in actions], [resource], self._settings.region)
+            answer = self._wire.simulate(grantee(who), [f"secretsmanager:{each}" for each in actions], [resource], self._settings.region)
             if isinstance(answer, No):
                 text = f"what the login may do could not be asked ({answer.code}); the first use will tell"
-                asks = {"Effect": "Allow", "Action": SIMULATE, "Resource": _grantee(who)}
-                yield Finding(Level.WARN, "privilege.unproven", text, as_text(asks))
+                yield Finding(Level.WARN, "privilege.unproven", text, allow_simulation(who))
                 return
             allowed = {each.get("EvalActionName") for each in answer.get("EvaluationResults", ()) if each.get("EvalDecision") == "allowed"}
             missing = [each for each in actions if f"secretsmanager:{each}" not in allowed]
             if missing and as_text(statement) not in told:
                 told.add(as_text(statement))
                 yield Finding(level, code, f"no {', '.join(missing)} at {resource}", f"its policy needs: {as_text(statement)}")
-
-
-def _grantee(who: str) -> str:
-    """The ARN that a simulation wants: of a session its role (without the role's path, which it does not tell)."""
-    parts = who.split(":", 5)
-    if len(parts) > 5 and parts[2] == "sts" and parts[5].startswith("assumed-role/"):  # noqa: PLR2004 - the parts of an ARN
-        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}"
-    return who

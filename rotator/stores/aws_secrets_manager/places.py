@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.aws.answers import Unsure
+from rotator.aws.wire import Wire
 from rotator.errors import Corrupt, Refused, Unreachable
 from rotator.jsontext import members, spliced
 from rotator.model import Place, Secret, same_values
 from rotator.seam import Seam
-from rotator.stores.aws_secrets_manager.answers import Unsure
 from rotator.stores.aws_secrets_manager.policy import Policy
 from rotator.stores.aws_secrets_manager.secrets import Head, Line, Secrets, Written, refuse_unwritable, token_of
 from rotator.stores.aws_secrets_manager.settings import AwsSecretsManagerSettings
-from rotator.stores.aws_secrets_manager.wire import Wire
 
 MOST = 65536
 """Bytes of one secret value (Secrets Manager quotas)."""

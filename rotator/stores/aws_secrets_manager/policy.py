@@ -6,10 +6,10 @@ random characters; one that does not exist yet has no such end, so both are writ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rotator.aws.policy import partition
 from rotator.stores.aws_secrets_manager.settings import AwsSecretsManagerSettings
 
 READ, DESCRIBE, CREATE = "GetSecretValue", "DescribeSecret", "CreateSecret"
@@ -18,8 +18,6 @@ OWN = (CREATE, DESCRIBE, READ, VERSIONS, PUT, MOVE)
 """On records, and on what we know of places."""
 PLACE = (CREATE, DESCRIBE, READ, PUT, MOVE)
 """On each secret that consumers see. CreateSecret only where it is to be made."""
-SIMULATE = "iam:SimulatePrincipalPolicy"
-"""Lets `check` prove the others without using them. Optional: without it `check` says `privilege.unproven`."""
 SUFFIX = "-??????"
 
 
@@ -27,17 +25,12 @@ class Policy:
     """All statements for one configured store."""
 
     def __init__(self, settings: AwsSecretsManagerSettings) -> None:
-        self._settings, self.account = settings, settings.account or (settings.role.account if settings.role else "*")
-
-    @property
-    def partition(self) -> str:
-        """The partition that the region belongs to (AWS General Reference, "Amazon Resource Names")."""
-        region = self._settings.region
-        return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+        self._settings = settings
 
     def arn(self, name: str) -> str:
         """The ARN of a secret, less its random end."""
-        return f"arn:{self.partition}:secretsmanager:{self._settings.region}:{self.account}:secret:{name}"
+        region = self._settings.region
+        return f"arn:{partition(region)}:secretsmanager:{region}:{self._settings.known_account}:secret:{name}"
 
     def own(self, actions: Sequence[str] = OWN) -> dict[str, Any]:
         """Records and notes of places."""
@@ -76,8 +69,3 @@ def document(statements: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _statement(actions: Sequence[str], resource: str | list[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": [f"secretsmanager:{each}" for each in actions], "Resource": resource}
-
-
-def as_text(statement: dict[str, Any]) -> str:
-    """One line of JSON, to paste."""
-    return json.dumps(statement, separators=(", ", ": "))

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from rotator.aws.answers import Deleted, Unsure
+from rotator.aws.wire import Wire
 from rotator.errors import Conflict, Corrupt, Refused, Unreachable
 from rotator.record import WRITES_KEPT, Record, from_document, to_document
 from rotator.seam import Seam
 from rotator.store import Limits
-from rotator.stores.aws_secrets_manager.answers import Deleted, Unsure
 from rotator.stores.aws_secrets_manager.policy import Policy
 from rotator.stores.aws_secrets_manager.secrets import Head, Secrets, Written, token_of
-from rotator.stores.aws_secrets_manager.wire import Wire
 
 DAY = 86400.0
 KEPT_BACK = 20

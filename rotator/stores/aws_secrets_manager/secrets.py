@@ -14,10 +14,11 @@ from enum import Enum
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from rotator.aws.answers import GONE, LATE, TAKEN, Deleted, No
+from rotator.aws.policy import as_text
+from rotator.aws.wire import Wire
 from rotator.errors import Denied
-from rotator.stores.aws_secrets_manager.answers import GONE, LATE, TAKEN, Deleted, No
-from rotator.stores.aws_secrets_manager.policy import CREATE, DESCRIBE, MOVE, PUT, READ, VERSIONS, as_text
-from rotator.stores.aws_secrets_manager.wire import Wire
+from rotator.stores.aws_secrets_manager.policy import CREATE, DESCRIBE, MOVE, PUT, READ, VERSIONS
 
 CURRENT, CANDIDATE = "AWSCURRENT", "rotator-candidate"
 """One candidate label for all writes: a secret has at most 20 labels (Secrets Manager quotas)."""

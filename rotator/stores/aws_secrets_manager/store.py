@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
+from rotator.aws.wire import Wire
 from rotator.errors import Denied, Refused
 from rotator.model import Finding, Place, Secret
 from rotator.record import Record
@@ -17,7 +18,6 @@ from rotator.stores.aws_secrets_manager.policy import Policy
 from rotator.stores.aws_secrets_manager.records import Records
 from rotator.stores.aws_secrets_manager.secrets import Secrets
 from rotator.stores.aws_secrets_manager.settings import AwsSecretsManagerSettings
-from rotator.stores.aws_secrets_manager.wire import Wire
 from rotator.values import refuse_unfit
 
 LONGEST = 512

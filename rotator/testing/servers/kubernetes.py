@@ -1,4 +1,4 @@
-"""A strict double of a Kubernetes API server, for Secrets: over TLS, with bearer tokens, RBAC and optimistic locking.
+"""A strict double of a Kubernetes API server, for Secrets and workloads: over TLS, with bearer tokens, RBAC and optimistic locking.
 
 Derived from the Kubernetes API reference (v1 Secret, Namespace, SelfSubjectRulesReview), "Kubernetes API Concepts" (resourceVersion,
 patch types) and "Using RBAC Authorization". It is stricter than a real one where that only warns: an unknown field or query is refused.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from rotator.testing.servers.kubernetes_apps import KINDS, Workload, faults
 from rotator.testing.servers.raw import Answer, RawServer, Request, json_answer
 from rotator.testing.servers.tls import write_certificates
 
@@ -27,6 +28,7 @@ SECRET_MOST, REQUEST_MOST, ANNOTATIONS_MOST = 1 << 20, 3 << 20, 256 << 10
 FIELDS = {"apiVersion", "kind", "metadata", "data", "type", "immutable"}
 META = {"name", "namespace", "annotations", "labels", "resourceVersion", "managedFields", "uid"}
 _PATH = re.compile(r"/api/v1/namespaces/(?P<namespace>[a-z0-9-]+)(?:/(?P<resource>secrets)(?:/(?P<name>[a-z0-9.-]+))?)?")
+_APPS = re.compile(r"/apis/apps/v1/namespaces/(?P<namespace>[a-z0-9-]+)/(?P<resource>[a-z]+)/(?P<name>[a-z0-9.-]+)")
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _QUALIFIED = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _VERBS = {"GET": "get", "PATCH": "patch", "POST": "create"}
@@ -50,8 +52,15 @@ class Cluster:
 
     namespaces: set[str] = field(default_factory=lambda: {"default"})
     secrets: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    workloads: dict[tuple[str, str, str], Workload] = field(default_factory=dict)
     roles: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
     revision: int = 1000
+
+    def deploy(self, kind: str, namespace: str, name: str, pods: int = 2, **spec: Any) -> Workload:
+        """Make or replace a workload, all of whose pods run."""
+        made = Workload(kind, namespace, name, pods, **spec)
+        self.workloads[f"{kind.lower()}s", namespace, name] = made
+        return made
 
     def put(self, namespace: str, name: str, data: Mapping[str, str], **more: Any) -> dict[str, Any]:
         """As an administrator would make or replace it; `data` is text."""
@@ -70,13 +79,13 @@ class Cluster:
         """What pods would read."""
         return {key: base64.b64decode(value).decode() for key, value in self.secrets[namespace, name]["data"].items()}
 
-    def allows(self, token: str, verb: str, resource: str, namespace: str, name: str | None) -> bool:
+    def allows(self, token: str, verb: str, resource: str, namespace: str, name: str | None, group: str = "") -> bool:
         """By RBAC. A rule with `resourceNames` never grants what has no name."""
         role = self.roles[token]
         if role is None:
             return True
         return role["metadata"]["namespace"] == namespace and any(
-            "" in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]
+            group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]
             and ("resourceNames" not in rule or name in rule["resourceNames"])
             for rule in role["rules"]
         )  # fmt: skip
@@ -128,6 +137,10 @@ class KubernetesServer(RawServer):
             raise No(400, "unknown query")
         if parts.path == _REVIEW and request.method == "POST":
             return 201, self._review(token, _json(request, JSON))
+        manager = query.get("fieldManager", "unknown")
+        match = _APPS.fullmatch(parts.path)
+        if match:
+            return 200, self._workload(request, token, match, manager)
         match = _PATH.fullmatch(parts.path)
         if not match:
             raise No(404, "the server could not find the requested resource")
@@ -137,7 +150,7 @@ class KubernetesServer(RawServer):
             raise No(403, f'{resource} "{name or ""}" is forbidden: User cannot {verb} resource')
         if resource == "namespaces":
             return self._namespace(verb, namespace)
-        return self._secret(request, verb, namespace, name, query.get("fieldManager", "unknown"))
+        return self._secret(request, verb, namespace, name, manager)
 
     def _review(self, token: str, body: Any) -> Any:
         if body.get("kind") != "SelfSubjectRulesReview" or set(body["spec"]) != {"namespace"}:
@@ -153,6 +166,25 @@ class KubernetesServer(RawServer):
         if namespace not in self.cluster.namespaces:
             raise No(404, f'namespaces "{namespace}" not found')
         return 200, {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace, "resourceVersion": "1"}}
+
+    def _workload(self, request: Request, token: str, match: re.Match[str], manager: str) -> Any:
+        verb, namespace, resource, name = _VERBS.get(request.method, "?"), match["namespace"], match["resource"], match["name"]
+        if not self.cluster.allows(token, verb, resource, namespace, name, "apps"):
+            raise No(403, f'{resource}.apps "{name}" is forbidden: User cannot {verb} resource')
+        found = self.cluster.workloads.get((resource, namespace, name))
+        if found is None or resource not in KINDS:
+            raise No(404, f'{resource}.apps "{name}" not found')
+        if verb == "get":
+            return found.about
+        if verb != "patch":
+            raise No(405, "not in this double")
+        new = merged(copy.deepcopy(found.about), _json(request, MERGE))
+        _validate_annotations(new["spec"]["template"]["metadata"].get("annotations") or {})
+        wrong = faults(found.about, new)
+        if wrong:
+            raise No(422, wrong)
+        self.cluster.revision += 1
+        return found.accept(new, manager, self.cluster.revision)
 
     def _secret(self, request: Request, verb: str, namespace: str, name: str | None, manager: str) -> tuple[int, Any]:
         if (verb == "create") is (name is not None):
@@ -246,7 +278,10 @@ def _validate(secret: dict[str, Any]) -> None:
             raise No(400, "illegal base64 data at input byte 0") from None
     if size > SECRET_MOST:
         raise No(422, "data: Too long: may not be more than 1048576 bytes")
-    marks = secret["metadata"].get("annotations") or {}
+    _validate_annotations(secret["metadata"].get("annotations") or {})
+
+
+def _validate_annotations(marks: Mapping[str, Any]) -> None:
     if not all(isinstance(each, str) for each in marks.values()):
         raise No(400, "cannot unmarshal into Go struct field ObjectMeta.metadata.annotations of type string")
     if not all(_QUALIFIED.fullmatch(each) for each in marks) or sum(len(k) + len(v) for k, v in marks.items()) > ANNOTATIONS_MOST:

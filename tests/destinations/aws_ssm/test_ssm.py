@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from ssm_world import World
 
+from rotator.aws.policy import SIMULATE, as_text
 from rotator.destination import Denied, Foreign, Level, Place, Refused, Secret, Unreachable
 from rotator.destinations.aws_ssm import AwsSsmSettings
-from rotator.destinations.aws_ssm.policy import SIMULATE, Policy, as_text
+from rotator.destinations.aws_ssm.policy import Policy
 from rotator.errors import BadInput
 from rotator.model import same_values
 from rotator.testing.destination_contract import CANARY, told_by
@@ -269,7 +270,7 @@ def test_check_warns_where_nobody_answers(aws, common):
 
 def test_without_boto3_the_way_to_install_it_is_named(shared, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
-    with pytest.raises(BadInput, match="destination type `aws_ssm` needs boto3") as error:
+    with pytest.raises(BadInput, match="type `aws_ssm` needs boto3") as error:
         shared.destination().published(shared.one)
     assert error.value.fix == "pip install 'rotator[aws]'"
 

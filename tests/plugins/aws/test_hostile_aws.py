@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,26 @@ def test_a_refused_role_session_is_denied(server: RawServer, target: IamKey) -> 
     server.answer = lambda _request: xml_error("ExpiredToken", 403)
     with pytest.raises(Denied, match="admin's own key"):
         target.live()
+
+
+def test_a_role_that_boto3s_own_chain_may_not_assume_is_denied_with_the_way_out(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server.answer = lambda _request: xml_error("AccessDenied", 403)
+    (tmp_path / "token").write_text(ADMIN)
+    named = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r", "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}
+    none = dict.fromkeys(("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"), str(tmp_path / "none"))
+    for name, value in {**named, **none, "AWS_ENDPOINT_URL_STS": server.url}.items():
+        monkeypatch.setenv(name, value)
+    connection = AwsConnection.model_validate({"region": "eu-west-1", "endpoint_url": server.url})
+    runtime = Runtime(reveal=lambda _ref: Secret(ADMIN), now=lambda: None, timeout=1.0)  # type: ignore[arg-type, return-value]  # no clock is asked here
+    target = IamKey(connection, IamKeySettings(username="uploader"), runtime)
+    with pytest.raises(Denied, match="the role of the admin does not let this login in") as problem:
+        target.live()
+    target.close()
+    assert "trust policy" in problem.value.fix
+    assert ADMIN not in reachable_text(problem.value)
+    assert all(b"AssumeRoleWithWebIdentity" in each.body for each in server.requests)
 
 
 def test_all_pages_are_read(server: RawServer, target: IamKey) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from aws_world import PATH, PLACE, fields
 
+from rotator.aws.policy import SIMULATE, as_text
 from rotator.errors import Denied
 from rotator.model import Level, Secret, same_values
 from rotator.stores.aws_secrets_manager import AwsSecretsManagerSettings
-from rotator.stores.aws_secrets_manager.policy import SIMULATE, Policy, as_text, document
+from rotator.stores.aws_secrets_manager.policy import Policy, document
 from rotator.testing.records import a_record
 from rotator.testing.servers.moto import ACCOUNT, REGION
 

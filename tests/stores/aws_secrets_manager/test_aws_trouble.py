@@ -14,7 +14,7 @@ from rotator.errors import Denied, PortError, Refused, Unreachable
 from rotator.model import Place, Secret
 from rotator.seam import Seam
 from rotator.stores.aws_secrets_manager.policy import document
-from rotator.testing.destination_contract import CANARY, _told
+from rotator.testing.destination_contract import CANARY, told_by
 from rotator.testing.records import a_record, same
 from rotator.testing.servers.raw import Answer, RawServer, json_answer
 from rotator.testing.servers.tls import write_certificates
@@ -168,7 +168,7 @@ def test_what_is_no_answer_of_secrets_manager_is_never_taken_for_empty(world, an
 def test_what_aws_calls_a_bad_request_is_refused(world):
     with Scripted(world.server, of_secrets(refusal("ValidationException", text=CANARY))) as raw, pytest.raises(Refused) as error:
         world.store(endpoint_url=raw.url).read(PATH)
-    assert CANARY not in _told(error.value)
+    assert CANARY not in told_by(error.value)
 
 
 def test_a_path_that_is_too_long_for_a_name_is_refused(world):
@@ -204,7 +204,7 @@ def test_no_error_and_no_log_carries_a_secret(world, caplog):
             for call in calls(world.store(endpoint_url=raw.url), a_record(2, secret=CANARY * 4, before=record))[1:3]:
                 with pytest.raises(PortError) as error:
                     call()
-                told += _told(error.value)
+                told += told_by(error.value)
     told += "".join(f"{each.getMessage()} {vars(each)}" for each in caplog.records)
     assert "no answer that settles it" in told
     assert CANARY not in told

@@ -15,7 +15,7 @@ from rotator.errors import Denied, PortError, Refused, Unreachable
 from rotator.model import Level, Place, Secret, same_values
 from rotator.seam import Seam
 from rotator.stores.vault.policy import Policy
-from rotator.testing.destination_contract import CANARY, _told
+from rotator.testing.destination_contract import CANARY, told_by
 from rotator.testing.records import a_record, same
 from rotator.testing.servers.raw import Answer, RawServer, json_answer
 
@@ -224,7 +224,7 @@ def test_a_right_taken_away_in_between_is_denied_with_the_line_and_given_back_it
 def test_what_is_no_token_is_denied_before_it_is_sent(world, token):
     with pytest.raises(Denied, match="is none") as error:
         world.store(token=Secret(token)).read(PATH)
-    assert not token or token not in _told(error.value)
+    assert not token or token not in told_by(error.value)
 
 
 # ---- TLS and the environment
@@ -306,7 +306,7 @@ def test_no_error_and_no_log_carries_a_secret(own_bao, caplog):
         for call in calls(store, a_record(2, secret=CANARY * 4, before=record))[1:3]:
             with pytest.raises(PortError) as error:
                 call()
-            told += _told(error.value)
+            told += told_by(error.value)
         own_bao.signal(signal.SIGCONT) if each is spoil[1] else None
     told += "".join(f"{each.getMessage()} {vars(each)}" for each in caplog.records)
     assert "Unreachable" in told

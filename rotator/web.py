@@ -1,4 +1,4 @@
-"""httpx, tamed, for destinations with a web API: no environment, no redirects, no retries, no cookies, and nothing of it in an error."""
+"""httpx, tamed, for ports with a web API: no environment, no redirects, no retries, no cookies, and nothing of it in an error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rotator.destination import Denied, Unreachable
-from rotator.errors import BadInput, RotatorError
+from rotator.errors import BadInput, Denied, RotatorError, Unreachable
 from rotator.seam import Seam
 from rotator.settings import LocalPath, Settings
 
 MOST = 4 << 20
-"""Bytes of an answer that are read."""
+"""Bytes of an answer that are read, unless a port wants fewer."""
 CONNECT = 5.0
 """Seconds: the most that connecting may take."""
 TOO_MANY, TROUBLE, REDIRECTS = 429, range(500, 600), range(300, 400)
@@ -31,8 +30,24 @@ class Tls(Settings):
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What came back. `retry_after`: seconds, where the server asks for them."""
+
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: float | None
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed; None where it is no JSON."""
+        with suppress(ValueError, RecursionError):
+            return json.loads(self.body)
+        return None
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What came back. `body`: the JSON object or list of it."""
+    """What an API said. `body`: the JSON object or list of it."""
 
     status: int
     body: Any = field(repr=False)
@@ -51,10 +66,10 @@ class Answer:
 
 
 class Web:
-    """One API at `address`. `begin` sets the end by which all calls of an operation are done. `kind`: the destination's type."""
+    """One server at `address`. `begin` sets the end by which all calls of an operation are done. `kind`: the port's type."""
 
-    def __init__(self, kind: str, address: str, ca: str | None, timeout: float, seam: Seam) -> None:
-        self._kind, self._address, self._ca, self._timeout, self._seam = kind, address.rstrip("/"), ca, timeout, seam
+    def __init__(self, kind: str, address: str, ca: str | None, timeout: float, seam: Seam, *, most: int = MOST) -> None:
+        self._kind, self._address, self._ca, self._timeout, self._seam, self._most = kind, address, ca, timeout, seam, most
         self._client: Any = None
         self._end = 0.0
 
@@ -62,16 +77,30 @@ class Web:
         """An operation begins: it ends before the call's own deadline does, so that the message says why."""
         self._end = self._seam.ticks() + self._timeout * 0.9
 
+    @property
+    def left(self) -> float:
+        """Seconds until the operation must end."""
+        return self._end - self._seam.ticks()
+
+    def prepare(self) -> None:
+        """Raise what is wrong before anything is sent: `BadInput` without httpx, `Denied` without the certificates. Asks nobody."""
+        if self._client is None:
+            self._open()
+
     def call(self, method: str, path: str, what: str, headers: Mapping[str, str], body: Any = None, content: str = JSON) -> Answer:
-        """Send once; returns what the API said, a no of it too. Raises `Denied` where it is not the API, else `Unreachable`.
+        """Send JSON once; returns what the API said, a no of it too. Raises as `send` does, and `Denied` where it is not the API."""
+        sent = None if body is None else json.dumps(body).encode()
+        typed = {} if sent is None else {"Content-Type": content}
+        return self._judged(self.send(method, path, what, {**headers, **typed}, sent), what)
+
+    def send(self, method: str, path: str, what: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+        """Send once; returns what came back, whatever it says. Raises `Denied` where the server cannot be trusted, else `Unreachable`.
 
         Whatever goes wrong, nothing of it hangs on the error: httpx's own exceptions carry the request.
         """
-        sent = None if body is None else json.dumps(body).encode()
-        typed = {} if sent is None else {"Content-Type": content}
         raised: RotatorError
         try:
-            return self._judged(*self._exchange(method, path, what, {**headers, **typed}, sent), what)
+            return self._exchange(method, path, what, headers, body)
         except RotatorError as error:
             raised = error
         except Exception as error:  # noqa: BLE001 - httpx and ssl raise many kinds; each carries the request
@@ -79,36 +108,42 @@ class Web:
         raised.__context__ = None
         raise raised
 
-    def _exchange(self, method: str, path: str, what: str, headers: Mapping[str, str], sent: bytes | None) -> tuple[int, Any, str]:
-        left = self._end - self._seam.ticks()
+    def _exchange(self, method: str, path: str, what: str, headers: Mapping[str, str], sent: bytes | None) -> Reply:
+        left = self.left
         if left <= 0:
-            raise Unreachable(f"{what}: no answer from {self._address} in time", "is the server, or the way to it, overloaded?")
+            raise self._late(what)
         client = self._client or self._open()
         client.cookies.clear()
         import httpx
 
         common = {"Accept": JSON, "Accept-Encoding": "identity", "User-Agent": "rotator"}
         limits = httpx.Timeout(left / 2, connect=min(left / 3, CONNECT))
-        request = client.build_request(method, self._address + path, headers={**common, **headers}, content=sent, timeout=limits)
+        url = self._address.rstrip("/") + path if path else self._address
+        request = client.build_request(method, url, headers={**common, **headers}, content=sent, timeout=limits)
         response = client.send(request, stream=True)
         try:
-            return response.status_code, self._body(response, what), response.headers.get("Retry-After", "")
+            after = response.headers.get("Retry-After", "")
+            later = float(after[:6]) if after.isascii() and after.isdigit() else None
+            return Reply(response.status_code, self._body(response, what), later)
         finally:
             response.close()
 
-    def _body(self, response: Any, what: str) -> Any:
+    def _body(self, response: Any, what: str) -> bytes:
         body = bytearray()
         for piece in response.iter_raw():
             body += piece
-            if len(body) > MOST:
-                raise Unreachable(f"{what}: the answer is larger than {MOST} bytes", "is the address the API's?")
-        with suppress(ValueError, RecursionError):
-            return json.loads(body)
-        return None
+            if len(body) > self._most:
+                raise Unreachable(f"{what}: the answer is larger than {self._most} bytes", "is the address the right one?")
+            if self.left < 0:
+                raise self._late(what)
+        return bytes(body)
 
-    def _judged(self, status: int, body: Any, after: str, what: str) -> Answer:
+    def _late(self, what: str) -> Unreachable:
+        return Unreachable(f"{what}: no whole answer from {self._address} in time", "is the server, or the way to it, overloaded?")
+
+    def _judged(self, reply: Reply, what: str) -> Answer:
         """The answer, where it is one of the API itself and settles something."""
-        code = str(status)
+        status, code, body = reply.status, str(reply.status), reply.json
         if status in REDIRECTS:
             raise Denied(
                 f"{what}: {self._address} sends us elsewhere", "write the address that it sends to; redirects are not followed", code
@@ -116,7 +151,7 @@ class Web:
         if status == TOO_MANY or status in TROUBLE:
             why = "too many requests" if status == TOO_MANY else "the server has trouble"
             error = Unreachable(f"{what}: {why} (HTTP {code})", "the next run goes on", code)
-            error.retry_after = float(after[:6]) if after.isdigit() else None
+            error.retry_after = reply.retry_after
             raise error
         if not isinstance(body, dict | list):
             raise Unreachable(
@@ -136,16 +171,15 @@ class Web:
         try:
             import httpx
         except ModuleNotFoundError:
-            raise BadInput(
-                f"the destination type `{self._kind}` needs httpx, which is not installed", fix="pip install 'rotator[http]'"
-            ) from None
+            what = f"the type `{self._kind}` needs httpx, which is not installed"
+            raise BadInput(what, fix="pip install 'rotator[http]'") from None
         _quiet()
         transport = httpx.HTTPTransport(verify=self._trusted(), trust_env=False, retries=0)
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
         return self._client
 
     def _trusted(self) -> ssl.SSLContext:
-        if not self._address.startswith("https:"):
+        if self._ca is None and not self._address.startswith("https:"):
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it trusts nobody, and loads nothing
         with suppress(OSError):  # ssl.SSLError is one too
             return ssl.create_default_context(cafile=self._ca)

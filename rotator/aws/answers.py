@@ -36,6 +36,8 @@ FULL = "LimitExceededException"
 KMS = frozenset({"EncryptionFailure", "DecryptionFailure"})
 HOUR = 3600.0
 WORDS = ("marked deleted", "marked for deletion", "scheduled for deletion", "kms", "resource-based policy", "certificate verify failed")
+ASSUME = "assume role"
+"""Among the words of a `No`: it was STS that was asked for a role."""
 _SKEW = re.compile(r"signature expired|signature not yet current|request has expired", re.IGNORECASE)
 
 
@@ -75,6 +77,8 @@ def read(error: Exception) -> No:
     details = response.get("Error")
     text = str(details.get("Message", "")) if isinstance(details, Mapping) else str(error)
     words = frozenset(each for each in WORDS if each in text.lower())
+    if str(getattr(error, "operation_name", "")).startswith("AssumeRole"):  # ours, or one that boto3's own chain sent
+        words |= {ASSUME}
     if not isinstance(details, Mapping) or not isinstance(details.get("Code"), str):
         return No(type(error).__name__, words=words)
     about = response.get("ResponseMetadata", {})
@@ -116,6 +120,9 @@ def _refusal(no: No, what: str, line: str) -> PortError | None:
         return Denied(f"{what}: the KMS key of the secret cannot be used", fix)
     if "resource-based policy" in no.words and no.code in NOT_ALLOWED:
         return Denied(f"{what}: refused, and the secret has a policy of its own", f"look at its resource policy; ours needs: {line}")
+    if ASSUME in no.words and no.code in NOT_ALLOWED:
+        fix = "the login needs sts:AssumeRole on it, and its trust policy must name who asks: of a CI job's token issuer, audience, subject"
+        return Denied(f"{what}: the role does not let this login in", fix)
     if no.code in NOT_ALLOWED:
         return Denied(f"{what}: refused, or this is not the account or region", f"its policy needs: {line}; else correct `region`")
     if no.deleted:

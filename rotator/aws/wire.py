@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 
+from rotator.aws.answers import No, Unsure, problem, read
+from rotator.aws.settings import AccountSettings, Login
 from rotator.errors import BadInput, Denied, PortError, Unreachable
+from rotator.model import Secret
 from rotator.seam import Seam
-from rotator.store import Runtime
-from rotator.stores.aws_secrets_manager.answers import No, Unsure, problem, read
-from rotator.stores.aws_secrets_manager.settings import AwsSecretsManagerSettings, Login
 
 PAUSE = 0.005
 """Seconds: the most that a call waits before it is sent again after it was cut off; doubled each time, at most `PAUSE_MOST`."""
@@ -25,10 +25,26 @@ MARGIN = timedelta(minutes=2)
 """A session that ends sooner is made anew."""
 
 
-class Wire:
-    """Calls to Secrets Manager with one login, one after another. `begin` sets the end by which all calls of an operation are done."""
+class Runtime(Protocol):
+    """What of a port's `Runtime` is used here."""
 
-    def __init__(self, settings: AwsSecretsManagerSettings, login: Login, runtime: Runtime, seam: Seam) -> None:
+    @property
+    def reveal(self) -> Callable[[Any], Secret]:
+        """Reads a secret reference."""
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The wall clock, UTC."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one call."""
+
+
+class Wire:
+    """Calls to one service with one login, one after another. `begin` sets the end by which all calls of an operation are done."""
+
+    def __init__(self, settings: AccountSettings, login: Login, runtime: Runtime, seam: Seam) -> None:
         self._settings, self._login, self._runtime, self._seam = settings, login, runtime, seam
         self._session: Any = None
         self._client: Any = None
@@ -102,7 +118,7 @@ class Wire:
     def knows_region(self) -> bool:
         """(reads) Whether boto3 has heard of the region; asks nobody."""
         session = self._base({"aws_access_key_id": "-", "aws_secret_access_key": "-"})
-        every = (session.get_available_regions("secretsmanager", partition) for partition in session.get_available_partitions())
+        every = (session.get_available_regions(self._settings.service, partition) for partition in session.get_available_partitions())
         return any(self._settings.region in each for each in every)
 
     def simulate(self, arn: str, actions: list[str], resources: list[str], region: str) -> Mapping[str, Any] | No:
@@ -150,7 +166,7 @@ class Wire:
                 )
         if wanted is not None and role is not None and role.account != wanted:
             raise Denied(f"the role belongs to account {role.account}, not {wanted}", "correct `account` or the role's `arn`")
-        self._client = self._of("secretsmanager")
+        self._client = self._of(self._settings.service)
         return self._client
 
     def _log_in(self) -> tuple[datetime | None, Any]:
@@ -187,9 +203,8 @@ class Wire:
             import boto3
             import botocore.session
         except ModuleNotFoundError:
-            raise BadInput(
-                "the store type `aws_secrets_manager` needs boto3, which is not installed", fix="pip install 'rotator[aws]'"
-            ) from None
+            what = f"the type `{self._settings.type_name}` needs boto3, which is not installed"
+            raise BadInput(what, fix="pip install 'rotator[aws]'") from None
         _quiet()
         region, role = self._settings.region, self._login.role
         if keys or (role is not None and role.token is not None):

@@ -1,0 +1,1 @@
+"""A Kubernetes API, as the destination `kubernetes_secret` and the reload `kubernetes_rollout` talk to it: login, calls, rights."""
