@@ -26,7 +26,7 @@ def test_the_demo_passes_every_check_and_leaves_nothing_behind(tmp_path):
     assert (done.returncode, failed) == (0, []), done.stdout + done.stderr
     passed = sum(line.startswith("   ✓ ") for line in told)
     assert last == f"demo: {passed} checks passed, 0 failed"
-    assert passed > 60
+    assert passed > 80
     assert list(tmp_path.iterdir()) == []
 
 

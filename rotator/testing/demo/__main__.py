@@ -21,6 +21,8 @@ from rotator.testing.demo.stage import Stage, build
 from rotator.testing.demo.story import Demo, adopt, configure, dry_run, rotate, status, undo
 from rotator.testing.demo.tamper import tamper
 from rotator.testing.demo.traces import Before, Watch, leaks
+from rotator.testing.demo.vault import vault
+from rotator.testing.servers.openbao import OpenBaoServer
 from rotator.testing.sweep import scan
 
 
@@ -68,6 +70,9 @@ def play(folder: Path, folders: list[Path], report: Report, stack: ExitStack) ->
     undo(demo)
     status(demo)
     tamper(demo)
+    with OpenBaoServer() as server:
+        folders.append(server.folder)
+        vault(demo, server, watch)
     finish(demo, watch)
 
 
@@ -77,7 +82,7 @@ def finish(demo: Demo, watch: Watch) -> None:
     demo.consumer.round()
     demo.consumer.end()
     counts = ", ".join(f"{count} at the {what}" for what, count in demo.consumer.counts.items())
-    demo.report.check(counts and not demo.consumer.failures, f"its logins, all the time and through three kills: {counts}; none failed")
+    demo.report.check(counts and not demo.consumer.failures, f"its logins, all the time and through four kills: {counts}; none failed")
     _search(demo, demo.stage, watch)
 
 

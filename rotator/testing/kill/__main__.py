@@ -26,7 +26,7 @@ from rotator.testing.kill.lossy import lossy_rotations
 from rotator.testing.kill.random_kills import random_kills
 from rotator.testing.kill.stories import STORIES
 from rotator.testing.processes import cpu_seconds, descendants
-from rotator.testing.stands import STANDS, Stand
+from rotator.testing.stands import STANDS, STORES, Stand
 
 RANDOM_KILLS, LOSSY_ROTATIONS = 20, 10
 QUICK = 2
@@ -49,13 +49,13 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command
 
 
-def parts_of(shapes: list[str], wanted: list[str] | None = None) -> list[Part]:
-    """What is to be done, the slowest first."""
+def parts_of(shapes: list[str], wanted: list[str] | None = None, *, long: bool = True) -> list[Part]:
+    """What is to be done, the slowest first. `long`: also the random kills and the losses, for which one world lives through many runs."""
     parts: list[Part] = []
     for shape in sorted(shapes, key=lambda each: SLOWEST.index(each) if each in SLOWEST else len(SLOWEST)):
         told = [each for each in stories_of(STANDS[shape]) if not wanted or each in wanted]
         parts += [(shape, told[at : at + AT_ONCE]) for at in range(0, len(told), AT_ONCE)]
-        parts += [(shape, [each]) for each in (RANDOM, LOSSY) if not wanted or each in wanted]
+        parts += [(shape, [each]) for each in (RANDOM, LOSSY) if long and (not wanted or each in wanted)]
     return parts
 
 
@@ -105,7 +105,7 @@ def used_so_far() -> float:
 def _here(given: argparse.Namespace) -> int:
     """One part, in this process."""
     shape, *told = given.part
-    with STANDS[shape]() as stand, tempfile.TemporaryDirectory() as name:
+    with STANDS[shape]() as stand, STORES[given.store]() as stand.store, tempfile.TemporaryDirectory() as name:
         teller = Teller(stand, Path(name), given)
         for each in told:
             teller.tell(each)
@@ -117,7 +117,8 @@ def _apart(part: Part, given: argparse.Namespace) -> list[dict[str, Any]]:
     """One part, in a process of its own."""
     shape, told = part
     flags = [f"--{each}" for each in ("quick", "all") if getattr(given, each)]
-    command = [sys.executable, "-m", "rotator.testing.kill", "--seed", str(given.seed), *flags, "--part", shape, *told]
+    same = ["--seed", str(given.seed), "--store", given.store, *flags]
+    command = [sys.executable, "-m", "rotator.testing.kill", *same, "--part", shape, *told]
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM and os.access(MEMORY, os.W_OK)
     with tempfile.TemporaryDirectory(prefix="kill-", dir=MEMORY if roomy else None, ignore_cleanup_errors=True) as folder:
         environment = os.environ | {"TMPDIR": folder}  # what killed processes leave behind goes with it
@@ -172,6 +173,9 @@ def main() -> int:
     parser.add_argument(
         "--stories", nargs="+", choices=[*STORIES, RANDOM, LOSSY], metavar="STORY", help=", ".join([*STORIES, RANDOM, LOSSY])
     )
+    parser.add_argument(
+        "--store", choices=STORES, default="file", help="where records are kept: file, vault (OpenBao), aws_secrets_manager (moto)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="two kills of each kind")
     parser.add_argument("--all", action="store_true", help="also at moments that leave the same world behind as the one before")
@@ -180,7 +184,8 @@ def main() -> int:
     if given.part:
         return _here(given)
     begun = time.monotonic()
-    lines = _tell_all(parts_of(shapes_here(given.shapes), given.stories), given)
+    parts = parts_of(shapes_here(given.shapes), given.stories, long=not STORES[given.store].counted)
+    lines = _tell_all(parts, given)
     return _sum_up(lines, time.monotonic() - begun)
 
 

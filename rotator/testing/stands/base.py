@@ -6,9 +6,12 @@ import secrets
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rotator.model import Credential, Secret
+
+if TYPE_CHECKING:
+    from rotator.testing.stands.stores import StoreStand
 
 Yaml = dict[str, Any]
 ADMIN_FILE = "var/admin"
@@ -36,6 +39,8 @@ class Stand(ABC):
 
     server: Any
     """What is started and stopped."""
+    store: StoreStand | None = None
+    """Where its worlds keep their records; None: in files of their own."""
 
     def __enter__(self) -> Self:
         self.server.__enter__()
@@ -111,3 +116,9 @@ class Stand(ABC):
 def a_credential(name: str) -> Credential:
     """One of a human's making."""
     return Credential(name=name, secret=Secret(f"human-{secrets.token_hex(20)}"))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else may read."""
+    path.touch(0o600)
+    path.write_text(text)

@@ -18,11 +18,11 @@ import rotator_postgres.target  # noqa: F401 - all three are only loaded
 ssl.create_default_context = cache(ssl.create_default_context)  # type: ignore[assignment]  # it takes what it took
 """One for all clients of a process: the authorities of the web are read once, and the servers of a proof speak plain HTTP."""
 ssl.create_default_context(cafile=None)
-_loader_of = cache(botocore.loaders.create_loader)
+loader_of = cache(botocore.loaders.create_loader)
 """One for all sessions of a process: it keeps the models of the services, a megabyte that each session would read anew."""
-botocore.session.create_loader = _loader_of
+botocore.session.create_loader = loader_of
 for _service in ("iam", "sts"):
     for _kind in ("service-2", "endpoint-rule-set-1"):
-        _loader_of(None).load_service_model(_service, _kind)
+        loader_of(None).load_service_model(_service, _kind)
 for _data in ("endpoints", "partitions"):
-    _loader_of(None).load_data(_data)
+    loader_of(None).load_data(_data)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,13 +24,15 @@ from rotator.record import Record
 from rotator.rotate import Adopt, RunResult
 from rotator.runner import Runner, preload, result_of
 from rotator.spec import RotationSpec
-from rotator.stores.file import FileStore, prepare
-from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml, a_credential
+from rotator.store import Store
+from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml, a_credential, write_private
+from rotator.testing.stands.stores import InFiles
 from rotator.worker import Job, ports, work
 
 NAME = "it"
-STORE_PATH = "team/it"
 ENV_KEYS = ("SERVICE_USER", "SERVICE_PASSWORD")
+SERVED = ("vault", "aws_secrets_manager")
+"""Stores whose libraries are loaded before only where one of them is used."""
 ROTATOR = (str(Path(sys.executable).with_name("rotator")),)
 """The command line as it is installed beside this Python."""
 
@@ -62,10 +63,12 @@ class World:
         self.stand, self.folder, self.one = stand, folder, one
         self.port = port or stand.port
         self.limits = limits or {"call_timeout": "2s"}
+        self.keeper = stand.store or InFiles()
+        self.store_path = self.keeper.path(one)
         self.spec_yaml: Yaml = {
             "owner": "team",
             "target": {**stand.target(one), "connection": "system"},
-            "store": {"name": "local", "path": STORE_PATH},
+            "store": {"name": "local", "path": self.store_path},
             "when": {"every": "30d"},
             "grace": stand.grace,
             "soak": stand.soak,
@@ -79,8 +82,8 @@ class World:
 
     @property
     def plugins(self) -> list[str]:
-        """The drop-in directory of this stand's plugin, where it has one."""
-        return [str(self.stand.drop_in)] if self.stand.drop_in else []
+        """The drop-in directories of this stand's plugin and of its store, where they have one."""
+        return [str(each.drop_in) for each in (self.stand, self.keeper) if each.drop_in]
 
     @property
     def env_file(self) -> Path:
@@ -91,14 +94,12 @@ class World:
         """Write all files."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "var").mkdir(mode=0o700)
-        prepare(str(self.folder / "var/store"))
         write_private(self.folder / ADMIN_FILE, self.stand.admin.reveal())
-        write_private(self.folder / "var/store.key", base64.b64encode(os.urandom(32)).decode())
         owner = {
             "version": 1,
             "environment": "test",
             "connections": {"system": self.stand.connection(self.port)},
-            "stores": {"local": {"type": "file", "path": "var/store", "key": {"file": "var/store.key"}}},
+            "stores": {"local": self.keeper.settings(self.folder, self.one)},
             "destinations": {"env": {"type": "env_file", "path": "env", "quote": "shell"}},
             "audit": {"ledger": "sqlite:///var/ledger.db", "required": ["ledger"]},
             "limits": self.limits,
@@ -174,21 +175,20 @@ class World:
 
     # ---- the truth
 
-    def store(self) -> FileStore:
+    def store(self) -> Store[Any]:
         """The store, opened anew."""
         job = self.job()
-        store = ports(job, job.order).store
-        assert isinstance(store, FileStore)
-        return store
+        return ports(job, job.order).store
 
     def record(self) -> Record:
         """The record as it stands."""
-        return self.store().read(STORE_PATH)
+        with closing(self.store()) as store:
+            return store.read(self.store_path)
 
     def shown(self) -> dict[str, Credential | None]:
         """What consumers of each place hold."""
-        job = self.job()
-        local = ports(job, job.order).store.published(job.spec.places[0].place)
+        with closing(self.store()) as store:
+            local = store.published(self.spec.places[0].place)
         name, secret = self.stand.fields
         return {
             "local": Credential(name=local[name].reveal(), secret=local[secret]) if local else None,
@@ -203,19 +203,20 @@ class World:
 
 
 @cache
-def runner() -> Runner:
-    """Starts runs as the command line does, each in a process of its own from one preloaded forkserver.
+def runner(*, served: bool = False) -> Runner:
+    """Starts runs as the command line does, each in a process of its own from one preloaded forkserver. `served`: a store at a server.
 
     What costs time and shows nothing is loaded before as well: our plugins, the models of AWS's services, and what our main imports.
     """
-    libraries = preload(["postgres", "aws_iam_key", "http_token", "mysql", "redis"])
+    libraries = preload(["postgres", "aws_iam_key", "http_token", "mysql", "redis", *(SERVED if served else ())])
+    warm = ["rotator.testing.stands.warm_stores" if served else "rotator.testing.stands.warm"]
     tests = [each for each in ("pytest",) if each in sys.modules]  # a child imports our main module again
-    return Runner(runs=1, per_connection=1, libraries=[*libraries[:-1], *tests, "rotator.testing.stands.warm", libraries[-1]])
+    return Runner(runs=1, per_connection=1, libraries=[*libraries[:-1], *tests, *warm, libraries[-1]])
 
 
 def perform(job: Job, values: dict[str, str] | None = None, worker: Callable[..., RunResult] = work) -> RunResult:
     """One run. `values` go to it by a pipe, as the command line sends them."""
-    runs = runner()
+    runs = runner(served=True) if job.spec.store.type != "file" else runner()
     runs.worker = worker
     if values is None:
         return runs.only(job)
@@ -231,12 +232,6 @@ def adopt(job: Job, values: dict[str, str]) -> None:
     """Perform this adoption of these fields."""
     result = perform(job, values)
     assert result.exit is Exit.DONE, result
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read."""
-    path.touch(0o600)
-    path.write_text(text)
 
 
 def _hash(path: Path) -> str:
