@@ -8,7 +8,7 @@ from rotator.plan import unobserved
 from rotator.rotate import Adopt, Resolve, Undo
 from rotator.spec import ReloadSpec
 from rotator.testing.faults import Fault, FaultPlan, can_suffer
-from rotator.testing.lab import Lab, as_objects, in_memory
+from rotator.testing.lab import SHAPES, Lab, as_objects, in_memory
 
 STRANGER = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
 
@@ -122,14 +122,18 @@ def test_a_dry_run_changes_no_mark(shape):
     assert lab.documents() == before
 
 
+QUICK = ("alternating", "issue, two slots")
+
+
 @pytest.mark.no_cover
+@pytest.mark.parametrize("kind", [pytest.param(each, marks=() if each in QUICK else pytest.mark.soak) for each in SHAPES])
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
-def test_no_single_fault_breaks_a_law_where_a_place_is_attested(shape, fault):
+def test_no_single_fault_breaks_a_law_where_a_place_is_attested(kind, fault):
     """As in test_single_faults. A reload that is adopted says that it was observed. Of a late publish: below."""
     number, found, reached = 0, [], True
     while reached:
         number += 1
-        lab = Lab(shape, as_objects(), attested=True, reloads=(ReloadSpec("app", 3),))
+        lab = Lab(kind, as_objects(), attested=True, reloads=(ReloadSpec("app", 3),))
         lab.adopt()
         lab.at(10_010)
         plan = Suffered({number: fault})
