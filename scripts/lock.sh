@@ -13,5 +13,5 @@ compile() { # IN, OUT and what else uv should know
 # The largest set first; the others take its versions, so that what is tested is what the image holds.
 compile pyproject.toml dev.txt --extra dev "$@"
 compile pyproject.toml test.txt --extra test --constraint requirements/dev.txt "$@"
-compile pyproject.toml image.txt --extra postgres --extra aws --extra http --extra mysql --extra vault --constraint requirements/dev.txt "$@"
+compile pyproject.toml image.txt --extra postgres --extra aws --extra http --extra mysql --extra vault --extra github --constraint requirements/dev.txt "$@"
 compile requirements/build.in build.txt --constraint requirements/dev.txt "$@"

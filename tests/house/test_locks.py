@@ -54,7 +54,7 @@ def test_a_lock_has_the_versions_that_are_developed_with(lock):
     assert {name: versions for name, versions in pins_of(lock).items() if not versions <= dev.get(name, set())} == {}
 
 
-IMAGE = ["postgres", "aws", "http", "mysql", "vault"]
+IMAGE = ["postgres", "aws", "http", "mysql", "vault", "github"]
 
 
 @pytest.mark.parametrize(("lock", "extras"), [("image", IMAGE), ("test", ["test"]), ("dev", ["dev"])])

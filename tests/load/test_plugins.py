@@ -38,7 +38,7 @@ def test_our_own_plugins_are_found_by_entry_point():
     assert plugins.destination_class("env_file").__name__ == "EnvFile"
     places = {each.name for each in plugins.found(plugins.DESTINATIONS) if each.origin == "rotator"}
     assert places == {
-        "env_file", "file", "vault", "aws_secrets_manager", "kubernetes_secret", "gitlab_variable", "aws_ssm", "exec",
+        "env_file", "file", "vault", "aws_secrets_manager", "kubernetes_secret", "gitlab_variable", "github_actions", "aws_ssm", "exec",
     }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from rotator.destination import Place, Unreachable
+from rotator.testing.attested_contract import AttestedContract
 from rotator.testing.destination_contract import DestinationContract, runtime
-from rotator.testing.memory import MemoryPlace, MemorySettings, MemoryStore, Shelf
+from rotator.testing.memory import MemoryAttested, MemoryPlace, MemorySettings, MemoryStore, Shelf
 from rotator.testing.records import a_record
 from rotator.testing.store_contract import PATH, StoreContract
 
@@ -50,6 +51,26 @@ class TestMemoryPlace(Beside):
 class TestMemoryPlaceThatHoldsNoGeneration(Beside):
     settings = MemorySettings(holds_generation=False)
     holds_generation = False
+
+
+class TestMemoryAttested(AttestedContract):
+    checks = False
+
+    @pytest.fixture
+    def shelf(self):
+        return Shelf()
+
+    @pytest.fixture
+    def destination(self, shelf):
+        return lambda: MemoryAttested(MemorySettings(), runtime(), shelf)
+
+    @pytest.fixture
+    def misplaced(self):
+        return MemoryAttested(MemorySettings(mount="mian"), runtime())
+
+    @pytest.fixture
+    def held(self, shelf):
+        return lambda place: shelf.show(place.path).get("fields")
 
 
 def test_a_place_that_is_down_is_unreachable_for_all_instances():

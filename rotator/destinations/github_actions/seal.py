@@ -1,0 +1,30 @@
+"""Seals a value for GitHub: libsodium's sealed box, by PyNaCl. No two seals of one value are alike."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from rotator.errors import BadInput
+
+
+def prepare() -> None:
+    """Raise `BadInput` where PyNaCl is missing."""
+    try:
+        import nacl.public  # noqa: F401 - only whether it is there
+    except ModuleNotFoundError:
+        what = "the type `github_actions` needs PyNaCl, which is not installed"
+        raise BadInput(what, fix="pip install 'rotator[github]'") from None
+
+
+def sealed(text: str, key: str) -> str | None:
+    """The text in base64, for the holder of the private half of `key` alone; None where `key` is no public key in base64."""
+    from nacl.public import PublicKey, SealedBox
+
+    try:
+        raw = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) != PublicKey.SIZE:
+        return None
+    return base64.b64encode(SealedBox(PublicKey(raw)).encrypt(text.encode())).decode()
