@@ -33,6 +33,8 @@ QUICK = 2
 """With `--quick`: so many of each kind."""
 RANDOM, LOSSY = "random", "lossy"
 """Parts that are no story."""
+BESIDE = 2
+"""Random kills and losses at once: they wait for graces and slots."""
 AT_ONCE = 4
 """Stories of one part: the server is started once for them."""
 SLOWEST = ("aws_iam_key", "http_token", "postgres alternating")
@@ -133,7 +135,7 @@ def _apart(part: Part, given: argparse.Namespace) -> list[dict[str, Any]]:
 def _tell_all(parts: list[Part], given: argparse.Namespace) -> list[dict[str, Any]]:
     """What came of all parts."""
     waiting = [each for each in parts if each[1][0] in (RANDOM, LOSSY)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as working, ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as working, ThreadPoolExecutor(BESIDE) as beside:
         going = [beside.submit(_apart, each, given) for each in waiting]
         going += [working.submit(_apart, each, given) for each in parts if each not in waiting]
         try:
