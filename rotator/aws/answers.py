@@ -35,7 +35,10 @@ BUSY = frozenset(
 FULL = "LimitExceededException"
 KMS = frozenset({"EncryptionFailure", "DecryptionFailure"})
 HOUR = 3600.0
-WORDS = ("marked deleted", "marked for deletion", "scheduled for deletion", "kms", "resource-based policy", "certificate verify failed")
+WORDS = ("marked deleted", "marked for deletion", "scheduled for deletion", "resource-based policy", "certificate verify failed")
+KEY = "kms"
+"""Among the words of a `No`: it is about the key of a secret. A name that holds these letters is not."""
+_KEY = re.compile(r"\bkms:|\bkms key\b|\baccess to kms\b", re.IGNORECASE)
 ASSUME = "assume role"
 """Among the words of a `No`: it was STS that was asked for a role."""
 _SKEW = re.compile(r"signature expired|signature not yet current|request has expired", re.IGNORECASE)
@@ -76,7 +79,7 @@ def read(error: Exception) -> No:
     response: Mapping[str, Any] = getattr(error, "response", None) or {}
     details = response.get("Error")
     text = str(details.get("Message", "")) if isinstance(details, Mapping) else str(error)
-    words = frozenset(each for each in WORDS if each in text.lower())
+    words = frozenset(each for each in WORDS if each in text.lower()) | ({KEY} if _KEY.search(text) else set())
     if str(getattr(error, "operation_name", "")).startswith("AssumeRole"):  # ours, or one that boto3's own chain sent
         words |= {ASSUME}
     if not isinstance(details, Mapping) or not isinstance(details.get("Code"), str):
@@ -115,7 +118,7 @@ def _login(no: No, what: str) -> PortError | None:
 
 
 def _refusal(no: No, what: str, line: str) -> PortError | None:
-    if no.code in KMS or ("kms" in no.words and no.code in NOT_ALLOWED):
+    if no.code in KMS or (KEY in no.words and no.code in NOT_ALLOWED):
         fix = "let the login use the secret's key: kms:Decrypt and kms:GenerateDataKey; is the key enabled?"
         return Denied(f"{what}: the KMS key of the secret cannot be used", fix)
     if "resource-based policy" in no.words and no.code in NOT_ALLOWED:

@@ -67,6 +67,8 @@ def test_the_wait_that_the_service_asks_for_is_told(world):
         ("AccessDeniedException", "no identity-based policy allows it", "refused", "its policy needs: {"),
         ("AccessDeniedException", "explicit deny in a resource-based policy", "a policy of its own", "resource policy"),
         ("AccessDeniedException", "Access to KMS is not allowed", "KMS key", "kms:Decrypt"),
+        ("AccessDeniedException", "arn:aws:iam::1:user/a is not authorized to perform: kms:Decrypt", "KMS key", "kms:Decrypt"),
+        ("AccessDeniedException", "arn:aws:iam::1:user/kms-AKMS7 is not authorized to perform: x", "refused", "its policy needs: {"),
         ("DecryptionFailure", "", "KMS key", "kms:Decrypt"),
         ("EncryptionFailure", "", "KMS key", "kms:GenerateDataKey"),
         ("ExpiredTokenException", "", "has ended", "fresh"),
