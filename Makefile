@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 ARGS ?=
 TESTS ?=
-WORKERS ?= 3  # on two processors: many tests wait for a server
+WORKERS ?= 4  # on two processors: many tests wait for a server
 
 DEV := .venv/bin
 WHEEL := .wheel-venv/bin
