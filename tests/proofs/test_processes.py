@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -271,6 +273,16 @@ def test_a_run_whose_processes_die_before_they_take_it_is_told_as_died(line, mon
 def test_a_run_of_a_spec_whose_last_process_is_just_ending_is_never_told_that_it_is_busy(line):
     ends = [line.runner.start(line.job("nothing"), more=True).result().exit for _ in range(15)]
     assert set(ends) == {0}, ends
+
+
+def test_a_run_is_not_handed_over_before_the_last_process_of_its_spec_is_gone(line, monkeypatch):
+    job, last, handed = line.job("nothing"), Future(), []
+    hand_over = line.runner._hand_over
+    monkeypatch.setattr(line.runner, "_hand_over", lambda *given: handed.append(last.done()) or hand_over(*given))
+    line.runner.ending[job.spec.chain] = last
+    threading.Timer(0.3, last.set_result, [None]).start()
+    assert line.runner.start(job).result().exit == 0
+    assert handed == [True]
 
 
 def test_a_process_that_let_go_of_its_pipe_and_hangs_is_killed_at_its_deadline(line, monkeypatch):
