@@ -6,7 +6,6 @@ import base64
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -92,7 +91,9 @@ class InSecretsManager(StoreStand):
     def __enter__(self) -> Self:
         self.drop_in = Path(self._folder.name)
         (self.drop_in / "entry_points.txt").write_text(_ENTRY_POINTS)
-        import_module("rotator.testing.stands.warm_stores")  # an oracle opens the store all the time
+        from rotator.testing.stands import models  # not at the top: it needs botocore
+
+        models.load("secretsmanager")  # an oracle opens the store all the time
         return super().__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

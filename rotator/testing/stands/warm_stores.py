@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rotator.testing.stands.warm import loader_of
+from rotator.testing.stands import models, warm  # noqa: F401 - warm is only loaded
 
-for _kind in ("service-2", "endpoint-rule-set-1"):
-    loader_of(None).load_service_model("secretsmanager", _kind)
+models.load("secretsmanager")
