@@ -97,6 +97,7 @@ def refused(reload, kind, says):
     assert no.value.fix
     (found,) = reload.check()
     assert (found.level, found.code) == (Level.FAIL, "reload")
+    return str(no.value)
 
 
 def test_another_program_gets_no_signal(daemon):
@@ -122,13 +123,15 @@ def test_the_program_may_be_named_by_a_link(daemon, tmp_path):
 
 def test_a_process_that_is_gone_is_refused_with_the_way_out(daemon):
     daemon.end()
-    refused(make(daemon), Refused, f"process {daemon.process.pid} of {daemon.pidfile} is not there; nothing was sent. start the daemon")
+    told = refused(make(daemon), Refused, "is not there; nothing was sent")
+    assert told == f"process {daemon.process.pid} of {daemon.pidfile} is not there; nothing was sent. start the daemon"
 
 
 def test_a_process_that_ended_and_was_not_waited_for_is_refused(daemon):
     daemon.process.kill()
     os.waitid(os.P_PID, daemon.process.pid, os.WEXITED | os.WNOWAIT)
-    refused(make(daemon), Refused, "has just ended, or /proc hides it from us; nothing was sent")
+    told = refused(make(daemon), Refused, "has just ended, or /proc hides it from us; nothing was sent")
+    assert told.endswith("start the daemon; if it runs, see `ProtectProc=` and `hidepid`")
 
 
 def test_a_process_that_ends_after_the_look_gets_nothing_and_neither_does_its_number(daemon):
@@ -145,6 +148,7 @@ def test_a_process_that_ends_after_the_look_gets_nothing_and_neither_does_its_nu
 def test_a_pidfile_without_a_number_is_refused(daemon, text):
     daemon.pidfile.write_text(text)
     refused(make(daemon), Refused, "holds no process number")
+    assert daemon.heard() == []
 
 
 def test_a_pidfile_that_is_not_there_or_no_file_is_refused_and_never_waited_for(daemon, tmp_path):
@@ -152,6 +156,7 @@ def test_a_pidfile_that_is_not_there_or_no_file_is_refused_and_never_waited_for(
     refused(make(daemon, pidfile=str(tmp_path)), Refused, "is not there, or no file")
     os.mkfifo(tmp_path / "pipe")
     refused(make(daemon, pidfile=str(tmp_path / "pipe")), Refused, "holds no process number")
+    assert daemon.heard() == []
 
 
 @pytest.mark.parametrize(
