@@ -10,8 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
-from rotator.testing.servers.raw import Answer, RawServer, Request, json_answer
+from rotator.testing.servers import api
+from rotator.testing.servers.raw import Answer, Request, json_answer
 
 _SECRETS = re.compile(
     r"/(?P<kind>repos/[^/]+/[^/]+|orgs/[^/]+)/(?:actions|environments/(?P<env>[^/]+))/secrets/(?P<name>[^/]+)(?P<list>/repositories)?"
@@ -30,12 +29,11 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST = 48 * 1024
 
 
-class No(Exception):
+class No(api.No):
     """The request is refused with this status."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.body = status, {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
+        super().__init__(status, {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)})
 
 
 @dataclass
@@ -67,13 +65,11 @@ class Holder:
         return str(568250167242549740 + len(self.keys))
 
 
-class GithubServer(RawServer):
+class GithubServer(api.ApiServer):
     """The API on a free port of 127.0.0.1. `before` sees each request, and may answer it before the API does."""
 
     def __init__(self) -> None:
-        super().__init__(self._serve)
-        self.lock = threading.Lock()
-        self.before: Callable[[Request], Answer | None] = lambda _: None
+        super().__init__()
         self.tokens: dict[str, Token] = {}
         self.holders: dict[str, Holder] = {}
         self.writes = 0
@@ -97,16 +93,6 @@ class GithubServer(RawServer):
         self._keep(self.holders[holder], name, Sealed(sealed, about, list(repositories)))
 
     # ---- the API
-
-    def _serve(self, request: Request) -> Answer:
-        answer = self.before(request)
-        if answer is not None:
-            return answer
-        try:
-            with self.lock:
-                return self.handle(request)
-        except No as no:
-            return json_answer(no.body, no.status)
 
     def handle(self, request: Request) -> Answer:
         """What the API does with it."""

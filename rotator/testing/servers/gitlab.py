@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from rotator.testing.servers.raw import Answer, RawServer, Request, json_answer
+from rotator.testing.servers import api
+from rotator.testing.servers.raw import Answer, Request, json_answer
 
 _VARIABLES = re.compile(r"/api/v4/(?P<kind>projects|groups)/(?P<holder>[^/]+)/variables(?:/(?P<key>[A-Za-z0-9_]+))?")
 _MASKED, _MASKED_AND_RAW = re.compile(r"[a-zA-Z0-9_+=/@:.~-]{8,}"), re.compile(r"\S{8,}")
@@ -27,12 +26,11 @@ NEW = {
 Variable = dict[str, Any]
 
 
-class No(Exception):
+class No(api.No):
     """The request is refused with this status."""
 
     def __init__(self, status: int, message: Any) -> None:
-        super().__init__(str(message))
-        self.status, self.body = status, {"message": message}
+        super().__init__(status, {"message": message})
 
 
 @dataclass
@@ -44,13 +42,11 @@ class Token:
     expires_at: str | None = None
 
 
-class GitlabServer(RawServer):
+class GitlabServer(api.ApiServer):
     """The API under `/api/v4`, on a free port of 127.0.0.1. `before` sees each request, and may answer it before the API does."""
 
     def __init__(self) -> None:
-        super().__init__(self._serve)
-        self.lock = threading.Lock()
-        self.before: Callable[[Request], Answer | None] = lambda _: None
+        super().__init__()
         self.tokens: dict[str, Token] = {}
         self.variables: dict[str, list[Variable]] = {}
         """`projects/team/app` -> its variables."""
@@ -65,16 +61,6 @@ class GitlabServer(RawServer):
         """What jobs get."""
         (found,) = [each["value"] for each in self.variables[holder] if _slot(each) == (key, scope)]
         return str(found)
-
-    def _serve(self, request: Request) -> Answer:
-        answer = self.before(request)
-        if answer is not None:
-            return answer
-        try:
-            with self.lock:
-                return self.handle(request)
-        except No as no:
-            return json_answer(no.body, no.status)
 
     def handle(self, request: Request) -> Answer:
         """What the API does with it."""

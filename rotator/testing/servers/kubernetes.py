@@ -12,15 +12,15 @@ import copy
 import json
 import re
 import ssl
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from rotator.testing.servers import api
 from rotator.testing.servers.kubernetes_apps import KINDS, Workload, faults
-from rotator.testing.servers.raw import Answer, RawServer, Request, json_answer
+from rotator.testing.servers.raw import Answer, Request, json_answer
 from rotator.testing.servers.tls import write_certificates
 
 MERGE, JSON = "application/merge-patch+json", "application/json"
@@ -38,12 +38,12 @@ REASONS = {
 }  # fmt: skip
 
 
-class No(Exception):
+class No(api.No):
     """The request is refused with this status."""
 
     def __init__(self, status: int, text: str, reason: str | None = None) -> None:
-        super().__init__(text)
-        self.status, self.reason = status, reason or REASONS[status]
+        told = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": text}
+        super().__init__(status, {**told, "reason": reason or REASONS[status], "code": status})
 
 
 @dataclass
@@ -91,16 +91,12 @@ class Cluster:
         )  # fmt: skip
 
 
-class KubernetesServer(RawServer):
-    """The API of one cluster, on a free port of 127.0.0.1. `folder`: for its certificates; None: http.
-
-    `before` sees each request, and may answer it, or change the cluster, before the API does.
-    """
+class KubernetesServer(api.ApiServer):
+    """The API of one cluster. `folder`: for its certificates; None: http."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        super().__init__(self._serve)
-        self.cluster, self.lock = Cluster(), threading.Lock()
-        self.before: Callable[[Request], Answer | None] = lambda _: None
+        super().__init__()
+        self.cluster = Cluster()
         self.ca = folder / "ca.crt" if folder else None
         if folder and self.ca:
             certificate, key = folder / "server.pem", folder / "server.key"
@@ -113,17 +109,10 @@ class KubernetesServer(RawServer):
     def url(self) -> str:
         return super().url.replace("http:", "https:") if self.ca else super().url
 
-    def _serve(self, request: Request) -> Answer:
-        answer = self.before(request)
-        if answer is not None:
-            return answer
-        try:
-            with self.lock:
-                status, body = self._handle(request)
-            return json_answer(body, status)
-        except No as no:
-            told = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": str(no)}
-            return json_answer({**told, "reason": no.reason, "code": no.status}, no.status)
+    def handle(self, request: Request) -> Answer:
+        """What the API does with it."""
+        status, body = self._handle(request)
+        return json_answer(body, status)
 
     # ---- one request
 
