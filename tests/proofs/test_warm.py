@@ -18,11 +18,12 @@ assert ssl.create_default_context() is not None
 """
 
 UNTOUCHED = """
-import ssl
-was = ssl.create_default_context
-from rotator.testing.stands import models
-models.load("secretsmanager")
-assert ssl.create_default_context is was
+import ssl, botocore.session
+was = ssl.create_default_context, botocore.session.create_loader
+from rotator.testing.servers import aws_models
+with aws_models.read_once():
+    assert botocore.session.create_loader is not was[1]
+assert (ssl.create_default_context, botocore.session.create_loader) == was
 """
 
 
@@ -34,6 +35,6 @@ def test_an_authority_that_is_replaced_is_read_anew_in_what_a_proof_has_loaded(t
         assert done.returncode == 0, done.stderr
 
 
-def test_a_test_that_keeps_records_at_a_server_changes_no_tls_of_its_own_process():
+def test_what_a_test_shares_of_aws_is_given_back_and_touches_no_tls():
     done = subprocess.run([sys.executable, "-c", UNTOUCHED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -91,13 +91,16 @@ class InSecretsManager(StoreStand):
     def __enter__(self) -> Self:
         self.drop_in = Path(self._folder.name)
         (self.drop_in / "entry_points.txt").write_text(_ENTRY_POINTS)
-        from rotator.testing.stands import models  # not at the top: it needs botocore
+        from rotator.testing.servers import aws_models  # not at the top: it needs botocore
 
-        models.load("secretsmanager")  # an oracle opens the store all the time
-        return super().__enter__()
+        self._models = aws_models.read_once()  # an oracle opens the store all the time
+        entered = super().__enter__()
+        self._models.__enter__()
+        return entered
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         super().__exit__(kind, error, trace)
+        self._models.__exit__(kind, error, trace)
         self._folder.cleanup()
 
     def settings(self, folder: Path, one: str) -> Yaml:

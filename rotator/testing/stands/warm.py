@@ -11,7 +11,7 @@ from typing import Any
 import rotator.destinations.env_file
 import rotator.testing.kill.lossy  # noqa: F401 - the workers of proofs
 import rotator_postgres.target  # noqa: F401 - all three are only loaded
-from rotator.testing.stands import models
+from rotator.testing.servers import aws_models
 
 _make, _of_the_system = ssl.create_default_context, ssl.create_default_context()
 
@@ -24,4 +24,4 @@ def _context(*purpose: Any, cafile: Any = None, capath: Any = None, cadata: Any 
 
 
 ssl.create_default_context = _context  # type: ignore[assignment]  # it takes what it took: the servers of a proof speak plain HTTP, and every client makes one all the same
-models.load("iam", "sts")
+aws_models.keep("iam", "sts")

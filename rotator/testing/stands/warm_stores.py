@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from rotator.testing.stands import models, warm  # noqa: F401 - warm is only loaded
+from rotator.testing.servers import aws_models
+from rotator.testing.stands import warm  # noqa: F401 - only loaded
 
-models.load("secretsmanager")
+aws_models.keep("secretsmanager")

@@ -5,6 +5,7 @@ import pytest
 
 from rotator.destinations.aws_ssm import AwsSsmSettings
 from rotator.destinations.aws_ssm.policy import Policy
+from rotator.testing.servers.aws_models import read_once
 from rotator.testing.servers.moto import ACCOUNT, REGION, MotoServer
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -13,23 +14,8 @@ from ssm_world import World
 
 @pytest.fixture(scope="session", autouse=True)
 def models():
-    """Each destination has a session of its own, and each session reads and parses the models of its services: here they are kept."""
-    from botocore.loaders import JSONFileLoader, Loader
-
-    def kept(owner, name, key):
-        original, known = getattr(owner, name), {}
-
-        def method(self, *arguments, **named):
-            asked = key(self, *arguments, **named)
-            if asked not in known:
-                known[asked] = original(self, *arguments, **named)
-            return known[asked]
-
-        patch.setattr(owner, name, method)
-
-    with pytest.MonkeyPatch.context() as patch:
-        kept(JSONFileLoader, "load_file", lambda _, path: path)
-        kept(Loader, "list_available_services", lambda loader, type_name: (type_name, *loader.search_paths))
+    """Each destination has a session of its own: what AWS's services are is read once."""
+    with read_once():
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from rotator.model import Credential, Secret
 from rotator.settings import EnvRef
 from rotator.target import Runtime
+from rotator.testing.servers.aws_models import read_once
 from rotator.testing.servers.moto import ACCOUNT, REGION, MotoServer
 from rotator_aws_iam_key import AwsConnection, IamKey, IamKeySettings
 from rotator_aws_iam_key.policy import policy, user_arn
@@ -21,23 +22,8 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session", autouse=True)
 def models() -> Iterator[None]:
-    """Each plugin has a session of its own, and each session reads and parses the models of its services: here they are kept."""
-    from botocore.loaders import JSONFileLoader, Loader
-
-    def kept(owner: type, name: str, key: Callable[..., Hashable]) -> None:
-        original, known = getattr(owner, name), {}
-
-        def method(self: Any, *arguments: Any, **named: Any) -> Any:
-            asked = key(self, *arguments, **named)
-            if asked not in known:
-                known[asked] = original(self, *arguments, **named)
-            return known[asked]
-
-        patch.setattr(owner, name, method)
-
-    with pytest.MonkeyPatch.context() as patch:
-        kept(JSONFileLoader, "load_file", lambda _, path: path)
-        kept(Loader, "list_available_services", lambda loader, type_name: (type_name, *loader.search_paths))
+    """Each plugin has a session of its own: what AWS's services are is read once."""
+    with read_once():
         yield
 
 

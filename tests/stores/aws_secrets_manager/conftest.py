@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rotator.testing.servers.aws_models import read_once
 from rotator.testing.servers.moto import MotoServer
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,23 +15,8 @@ from aws_world import World
 
 @pytest.fixture(scope="session", autouse=True)
 def models() -> Iterator[None]:
-    """Each store has a session of its own, and each session reads and parses the models of its services: here they are kept."""
-    from botocore.loaders import JSONFileLoader, Loader
-
-    def kept(owner, name, key):
-        original, known = getattr(owner, name), {}
-
-        def method(self, *arguments, **named):
-            asked = key(self, *arguments, **named)
-            if asked not in known:
-                known[asked] = original(self, *arguments, **named)
-            return known[asked]
-
-        patch.setattr(owner, name, method)
-
-    with pytest.MonkeyPatch.context() as patch:
-        kept(JSONFileLoader, "load_file", lambda _, path: path)
-        kept(Loader, "list_available_services", lambda loader, type_name: (type_name, *loader.search_paths))
+    """Each store has a session of its own: what AWS's services are is read once."""
+    with read_once():
         yield
 
 
