@@ -80,7 +80,8 @@ class Humans(Steps):
 
     def _seen(self, places: frozenset[str]) -> Record:
         """A human saw a consumer of these places log in with current."""
-        r, blind = self.record, unobserved(self.spec, self.record)
+        r = self.record
+        blind = [each for each in unobserved(self.spec, r) if each in r.marks]  # without a mark we never wrote there
         unknown = sorted(places - set(blind))
         if unknown or not r.current:
             told = ", ".join(blind) or "there are none"
@@ -105,7 +106,7 @@ class Humans(Steps):
         if r.pending or r.previous:
             raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
         if command.new and r.current:
-            raise Stopped("refused", "there is a current credential; `rotator run NAME --force` makes a new one")
+            raise Stopped("refused", f"there is a current credential; `rotator run {self.spec.name} --force` makes a new one")
         self._adopt_findings(command)
         id = self.seam.new_id()
         foreign = self._foreign_places(id, command)

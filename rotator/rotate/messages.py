@@ -33,7 +33,7 @@ ENDS: dict[str, End] = {
     "hold": End(Exit.DONE, "the old credential is kept alive by a hold"),
     "stopped": End(Exit.DONE, "stopped between two steps, as asked; the next run goes on"),
     "time": End(Exit.FAILED, "the time of one run is over; the next run goes on", "run it again"),
-    "not_before": End(Exit.FAILED, "an earlier attempt failed; the next one waits", "`rotator run NAME` does not wait"),
+    "not_before": End(Exit.FAILED, "an earlier attempt failed; the next one waits", "`rotator run {spec}` does not wait"),
     "adopt": End(
         Exit.HUMAN, "nothing is known of this spec yet", "take it over: `rotator adopt {spec} --from …` or `rotator adopt {spec} --new`"
     ),

@@ -1,5 +1,7 @@
 """A place that nobody can read back: it is known by the mark of our last write, and never called observed before somebody says so."""
 
+from dataclasses import replace
+
 import pytest
 from labs import fault_at
 
@@ -75,6 +77,17 @@ def test_somebody_else_s_write_is_an_alarm_and_is_not_overwritten_unasked(shape)
     assert lab.storage.env.values["env"] == STRANGER
     lab.run(Resolve(overwrite=frozenset({"env"})))
     assert lab.shown("env") == lab.shown("local")
+
+
+def test_a_place_that_could_be_read_before_must_be_overwritten_before_it_can_be_seen():
+    lab = Lab("alternating", in_memory())
+    lab.adopt()
+    lab.attested = True
+    lab.spec = replace(lab.spec, places=(lab.spec.places[0], replace(lab.spec.places[1], attested=True)))
+    assert lab.run().why == "foreign_change of place"
+    assert lab.run(Resolve(seen=frozenset({"env"}))).why == "refused"
+    lab.run(Resolve(overwrite=frozenset({"env"})))
+    assert lab.run(Resolve(seen=frozenset({"env"}))).exit is Exit.DONE
 
 
 def test_what_was_deleted_there_is_published_again(shape):

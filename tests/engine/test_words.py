@@ -7,6 +7,7 @@ from labs import due, with_target
 from rotator.errors import Denied, Exit, Unreachable
 from rotator.model import Finding, Level, Secret
 from rotator.rotate import Adopt
+from rotator.rotate.messages import ENDS, IN_PLACE
 from rotator.testing.lab import Lab, in_memory
 
 
@@ -90,3 +91,8 @@ def test_a_run_says_done_only_of_what_it_has_done_to_its_end():
     assert "CONFIRM" in [each.name for each in result.steps]
     assert "rotated" in result.message
     assert "proven dead" not in result.message
+
+
+def test_advice_names_the_spec_and_no_placeholder():
+    for end in (*ENDS.values(), *IN_PLACE.values()):
+        assert "NAME" not in (end.fix or "").format(spec="orders-db")
