@@ -53,8 +53,7 @@ class Job:
     config: Config
     order: Order
     classes: Mapping[str, type[Any]]
-    """The target's class under `target`, the store's under `store`, a destination's under its name, a reload's under `reload NAME`: main
-    has found them already."""
+    """By `target`, `store`, `place NAME` and `reload NAME`: main has found them already."""
     log_level: str = "info"
     json_logs: bool = False
 
@@ -254,7 +253,9 @@ def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
     return replace(order, home=lock.home, take_over=True, emit=_emitter(everything=everything))
 
 
-LOOKS = frozenset({"read record", "check target", "check store", "check place", "check reload", "read place", "list", "clock", "last used"})
+LOOKS = frozenset(
+    "read record|check target|check store|check place|check reload|read place|read mark|list|clock|last used".split("|"),
+)
 """Effects that only look: in words, a terminal hears of them where they fail."""
 
 

@@ -7,10 +7,11 @@ from labs import fault_at
 
 from rotator.errors import Exit
 from rotator.plan import unobserved
-from rotator.rotate import Adopt, Resolve, Undo
+from rotator.rotate import Adopt, Kind, Resolve, Undo
 from rotator.spec import ReloadSpec
 from rotator.testing.faults import Fault, FaultPlan, can_suffer
 from rotator.testing.lab import SHAPES, Lab, as_objects, in_memory
+from rotator.worker import LOOKS
 
 STRANGER = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
 
@@ -126,6 +127,16 @@ def test_a_foreign_mark_keeps_the_old_one_alive_past_its_grace():
     lab.run()
     assert lab.record().previous is not None
     assert not lab.record().previous.revoked
+
+
+def test_people_hear_of_no_look_that_went_well(shape):
+    """Logins and what is read back prove something: those are told. Everything else that only looks is left out."""
+    lab = adopted(shape, reloads=(ReloadSpec("app", 3),))
+    lab.at(10_010)
+    lab.run()
+    looks = {name for plan in lab.plans for name, kind in zip(plan.names, plan.kinds, strict=True) if kind is Kind.READ}
+    assert "read mark" in looks
+    assert looks - LOOKS <= {"login", "read back", "confirm dead"}
 
 
 def test_a_dry_run_changes_no_mark(shape):
