@@ -254,7 +254,7 @@ def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
 
 
 LOOKS = frozenset(
-    "read record|check target|check store|check place|check reload|read place|read mark|list|clock|last used".split("|"),
+    ["read record", "check target", "check store", "check place", "check reload", "read place", "read mark", "list", "clock", "last used"],
 )
 """Effects that only look: in words, a terminal hears of them where they fail."""
 
