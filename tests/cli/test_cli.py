@@ -328,6 +328,7 @@ def test_an_interrupt_is_exit_130(failing, capsys):
 def test_a_real_ctrl_c_is_exit_130(tmp_path):
     code = """
 import os, signal, sys, time, click, rotator.cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests in the background has it ignored
 @click.command("status")
 def command():
     os.kill(os.getpid(), signal.SIGINT)
