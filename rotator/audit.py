@@ -50,6 +50,8 @@ class EventName(StrEnum):
     """`rotator get`: who read which secret, when and why."""
     REKEYED = "store.rekeyed"
     """`rotator store rekey`: a store's files are sealed with another key."""
+    MOVED = "store.moved"
+    """`rotator store move`: the record goes on in another store, and so does its chain of events."""
 
 
 class Phase(StrEnum):

@@ -120,9 +120,11 @@ def row_1(_spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
 
 
 def row_2(spec: RotationSpec, r: Record, _seen: Seen, _now: float) -> Step | None:
-    """A newer format, or another identity."""
+    """A newer format, a record that counts no more (or not yet), or another identity."""
     if r.format > FORMAT:
         return _stop(2, Exit.HUMAN, "format")
+    if r.elsewhere:
+        return _stop(2, Exit.HUMAN, "elsewhere")
     return _stop(2, Exit.HUMAN, "identity") if r.identity not in (None, spec.identity) else None
 
 

@@ -153,6 +153,8 @@ class Record:
     tombstones: tuple[Tombstone, ...] = ()
     hold: Hold | None = None
     compromised: frozenset[str] = frozenset()
+    elsewhere: str | None = None
+    """`STORE:PATH` of the record that counts: this one was moved there, or is on its way here and not proven yet."""
 
     def but(self, **changes: Any) -> Record:
         """The same record with some fields changed."""

@@ -38,6 +38,12 @@ ENDS: dict[str, End] = {
         Exit.HUMAN, "nothing is known of this spec yet", "take it over: `rotator adopt {spec} --from …` or `rotator adopt {spec} --new`"
     ),
     "format": End(Exit.HUMAN, "the record was written by a newer version of rotator", "use that version or a newer one"),
+    "elsewhere": End(
+        Exit.HUMAN,
+        "the record that counts is in another store",
+        "write that store in the spec; where a move did not end: `rotator store move {spec} --to STORE` again, with the old store in the spec",
+    ),
+    "moved": End(Exit.DONE, "the record is in the other store"),
     "identity": End(
         Exit.HUMAN,
         "the record is about another environment or target than the spec",

@@ -352,6 +352,8 @@ class Run(Humans):
         """What this run has seen that led to such an end."""
         if why == "foreign_change":
             return "; ".join(each.text for each in self.findings if each.level is Level.FAIL)
+        if why == "elsewhere":
+            return str(self.record.elsewhere)
         return "; ".join(self.open_places) if why == "open place" else ""
 
     def done(self) -> list[str]:
@@ -380,7 +382,7 @@ class Run(Humans):
     def next_wake(self, why: str) -> float | None:
         """When this spec is to be looked at again."""
         r, now = self.record, self.seam.now()
-        if why in ("adopt", "format", "identity"):
+        if why in ("adopt", "format", "elsewhere", "identity"):
             return now + self.spec.check_every
         times = [now + self.spec.check_every, *(each.until for each in r.tombstones)]
         if r.not_before and r.not_before > now:
