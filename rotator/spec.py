@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -111,6 +111,10 @@ class RotationSpec:
     def chain(self) -> str:
         """The name of its audit chain: it outlives a renaming of the spec."""
         return f"{self.store.name}:{self.path}"
+
+    def in_store(self, store: Named) -> RotationSpec:
+        """The same, with its record and its own place at the same path of another store."""
+        return replace(self, store=store, places=(PlaceSpec(Place(store.name, self.path), store), *self.places[1:]))
 
     @cached_property
     def place_names(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from rotator.load.config import Config
 from rotator.load.secrets import Ref, Revealer
 from rotator.logs import configure, emit, guard_hooks
 from rotator.model import Credential, Secret
-from rotator.rotate import Adopt, Around, Order, Ports, Run, RunResult
+from rotator.rotate import Adopt, Around, Move, Order, Ports, Run, RunResult
 from rotator.seam import Seam
 from rotator.spec import RotationSpec
 from rotator.state import Lock, StateDir
@@ -243,9 +243,23 @@ def execute(job: Job, order: Order, *, seam: Seam | None = None, around: Around 
     order = under_lock(order, lock, everything=job.json_logs or job.log_level == "debug")
     ledger = open_ledger(job.config.ledger_url)
     try:
+        if isinstance(order.command, Move):
+            return _move(job, order, order.command, ledger, state, seam, around)
         return Run(job.spec, ports(job, order), ledger, order, seam, around).go()
     finally:
         ledger.close()
+
+
+def _move(job: Job, order: Order, command: Move, ledger: Ledger, state: StateDir, seam: Seam, around: Around | None) -> RunResult:
+    """Under a second lock, that of the new record."""
+    from rotator.rotate.move import Arrival, Moving
+
+    lock = state.take(command.to.chain)
+    if lock is None:
+        return RunResult(spec=job.spec.name, exit=Exit.BUSY, why="lease", message="another run of this spec goes on on this machine")
+    there = replace(job, spec=command.to, classes={**job.classes, "store": job.classes["store to"]})
+    arrival = Arrival(command.to, ports(there, order), ledger, replace(order, home=lock.home), seam, around)
+    return Moving(arrival, job.spec, ports(job, order), ledger, order, seam, around).go()
 
 
 def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
@@ -253,9 +267,10 @@ def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
     return replace(order, home=lock.home, take_over=True, emit=_emitter(everything=everything))
 
 
-LOOKS = frozenset(
-    ["read record", "check target", "check store", "check place", "check reload", "read place", "read mark", "list", "clock", "last used"],
-)
+LOOKS = frozenset([
+    "read record", "read record back", "check target", "check store", "check place", "check reload", "read place", "read mark", "list",
+    "clock", "last used",
+])  # fmt: skip
 """Effects that only look: in words, a terminal hears of them where they fail."""
 
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "undo": "Go back to the old credential while it lives.",
     "compromise": "Mark a credential as leaked, and rotate at once.",
     "get": "Print what consumers of the file store see.",
-    "store": "Seal a file store with another key.",
+    "store": "Seal a file store with another key; move a record to another store.",
     "audit": "Show, prove or export the audit ledger.",
     "plugins": "List what is installed, begin a new target, try the laws on one.",
 }

@@ -75,7 +75,7 @@ def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:
 def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = None, command: Command | None = None, **order: Any) -> Job:
     """The job of one spec. Nothing in it is a secret."""
     from rotator.load.plugins import destination_class, plugin_version, reload_class, store_class, target_class
-    from rotator.rotate import Order
+    from rotator.rotate import Move, Order
     from rotator.seam import Seam
     from rotator.worker import Job
 
@@ -93,6 +93,7 @@ def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = No
     classes: dict[str, type[Any]] = {"target": target_class(spec.target.type), "store": store_class(spec.store.type)}
     classes |= {f"place {each.by.name}": destination_class(each.by.type) for each in spec.places[1:]}
     classes |= {f"reload {each.name}": reload_class(config.reloads[each.name].type) for each in spec.reloads}
+    classes |= {"store to": store_class(command.to.store.type)} if isinstance(command, Move) else {}
     return Job(spec=spec, config=config.only(spec), order=asked, classes=classes, log_level=level, json_logs=as_json)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,8 @@ from rotator.cli import Options
 from rotator.errors import BadInput, Corrupt, Exit, PortError
 
 if TYPE_CHECKING:
+    from rotator.load.config import Config
+    from rotator.spec import RotationSpec
     from rotator.stores.file import FileStore
 
 NEW, OLD, LEASED = "rewritten", "already", "leased"
@@ -58,6 +62,39 @@ def rekey(options: Options, name: str | None) -> int:
     click.echo(f"store {name}: {counts[NEW]} documents sealed with key {key} now, {counts[OLD]} were before, {len(left)} are left")
     click.echo("run it again when the runs have ended" if left else f"all other keys of store {name} may be removed")
     return code
+
+
+@command.command("move")
+@click.argument("name")
+@click.option("--to", "to", metavar="STORE", required=True, help="The store's name in rotator.yaml.")
+@click.option("--overwrite", is_flag=True, help="What the path that consumers read there shows may be lost.")
+@click.pass_obj
+def move(options: Options, name: str, to: str, overwrite: bool) -> int:
+    """Take the record of the spec NAME, and what consumers read, to the same path of another store.
+
+    The copy is written, shown to consumers, read back, and what was read logs in; then the old record is emptied: it keeps no secret, and
+    says where the new one is. The old place goes on showing what is current now. Cut off: run it again, the schedule as it was. When it
+    is done, write the new store in the schedule: until then nothing is rotated.
+    """
+    from rotator.cli.humans import one
+    from rotator.rotate import Move
+
+    return one(options, name, lambda loaded, spec: Move(_there(options, loaded.config, spec, to), overwrite))
+
+
+def _there(options: Options, config: Config, spec: RotationSpec, to: str) -> RotationSpec:
+    """The same spec in the other store. `BadInput` where it may not be there."""
+    store, limits = config.stores.get(to), config.connections[spec.connection.name].allow
+    if store is None:
+        raise BadInput(f"no store is called {to!r}", fix=f"the stores are: {', '.join(config.stores)}")
+    if to == spec.store.name:
+        raise BadInput(f"{spec.name} is in store {to} already", where=spec.source)
+    if limits and not limits.store(to, spec.path):
+        raise BadInput(f"connection `{spec.connection.name}` does not allow {to}:{spec.path}", fix="see its `allow` in rotator.yaml")
+    folder = options.schedules or Path(options.config).parent / "schedules"
+    if store.allow and not store.allow.schedule(os.path.relpath(spec.source.rpartition(":")[0], folder)):
+        raise BadInput(f"store `{to}` is not for this schedule file", where=spec.source, fix="see its `allow` in rotator.yaml")
+    return spec.in_store(store.named)
 
 
 def _one(store: FileStore, kind: str, path: str) -> str:

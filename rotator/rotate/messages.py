@@ -41,7 +41,7 @@ ENDS: dict[str, End] = {
     "elsewhere": End(
         Exit.HUMAN,
         "the record that counts is in another store",
-        "write that store in the spec; where a move did not end: `rotator store move {spec} --to STORE` again, with the old store in the spec",
+        "write that store in the spec; where a move did not end: `rotator store move {spec} --to STORE` again, the spec as it was",
     ),
     "moved": End(Exit.DONE, "the record is in the other store"),
     "identity": End(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rotator.audit import Event
 from rotator.errors import Exit
 from rotator.model import Credential, Finding
+from rotator.spec import RotationSpec
 from rotator.step import Step
 
 
@@ -63,7 +64,17 @@ class Compromise:
     which: str = "current"
 
 
-Command = Adopt | HoldUntil | Undo | Resolve | Compromise
+@dataclass(frozen=True)
+class Move:
+    """To another store: `move.py` performs it."""
+
+    to: RotationSpec
+    """The same spec, in the other store."""
+    overwrite: bool = False
+    """What the path that consumers read there shows may be lost."""
+
+
+Command = Adopt | HoldUntil | Undo | Resolve | Compromise | Move
 
 
 def _mute(_events: Sequence[Event]) -> None:

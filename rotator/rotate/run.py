@@ -15,7 +15,7 @@ from rotator.rotate.foresee import foresee
 from rotator.rotate.humans import Humans
 from rotator.rotate.looks import observe
 from rotator.rotate.messages import DONE, ENDS, end_of
-from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, RunResult, Stopped, Undo
+from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Move, Resolve, RunResult, Stopped, Undo
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
 LOOKS = ("foreign_change", "foreign_change of place", "orphan.suspect")
@@ -27,7 +27,9 @@ ALARMS = {
     "clock": EventName.CLOCK_SUSPECT,
 }
 """Ends that have an event of their own."""
-COMMANDS: dict[type, str] = {Adopt: "adopt", HoldUntil: "hold", Undo: "undo", Resolve: "resolve", Compromise: "compromise"}
+COMMANDS: dict[type, str] = {
+    Adopt: "adopt", HoldUntil: "hold", Undo: "undo", Resolve: "resolve", Compromise: "compromise", Move: "move",
+}  # fmt: skip
 CLAIMING = (Name.STAGE, Name.RESERVE)
 """Steps that only look and write the record: where a run begins with one, its write takes the lease too."""
 LAST_ROW_BEFORE_CHECK = 3
@@ -87,12 +89,16 @@ class Run(Humans):
 
     # ---- before the lease
 
-    def _looked(self) -> RunResult | None:
+    def read_record(self) -> None:
+        """The one read of the record, and whether whoever holds its lease is dead."""
         store = self.ports.store
         self.record = self.do(Name.CHECK, "read record", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
         self.head, lease = self.record.audit_head, self.record.lease
         dead = lease is not None and self.order.take_over and lease.home == self.order.home
         self.seen = self.seen.but(holder_dead=dead)
+
+    def _looked(self) -> RunResult | None:
+        self.read_record()
         first = plan(self.spec, self.record, self.seen, self.seam.now())
         adopting = isinstance(self.order.command, Adopt) and first.why in ("adopt", "identity")
         if first.ends and first.row <= LAST_ROW_BEFORE_CHECK and not adopting:
