@@ -40,6 +40,8 @@ class Looks(Door):
     """Reads only: nothing in here changes a target, a place or the record."""
 
     findings: tuple[Finding, ...] = ()
+    unread: dict[str, PortError]
+    """Why a place could not be read, by its name; of the last look at all of them."""
 
     # ---- logins
 
@@ -112,7 +114,8 @@ class Looks(Door):
             values = self.do(
                 step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
             )
-        except PortError:
+        except PortError as error:
+            self.unread[each.place.name] = error
             return UNREAD
         return self.classify(each, values) if values else None
 
@@ -142,7 +145,8 @@ class Looks(Door):
         return FOREIGN
 
     def read_places(self, step: Name) -> dict[str, str | None]:
-        """What every place of today's spec shows. One that cannot be read never stops the others."""
+        """What every place of today's spec shows. One that cannot be read never stops the others; `unread` has why."""
+        self.unread = {}
         return {each.place.name: self.shown(step, each) for each in self.spec.places}
 
     def place_port(self, name: str) -> tuple[PlaceSpec, Destination[Any]]:
@@ -195,10 +199,12 @@ class Looks(Door):
 
     def check(self) -> None:
         """Look at the target, the store and all places; nothing is changed. Raises `Stopped` where a human must come, `PortError`."""
-        self.findings = tuple(self._shown(each) for each in (*self.check_target(), *self.check_store()))
-        self.seen = self.seen.but(
-            shows=self.read_places(Name.CHECK), alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK)
-        )
+        found = [*self.check_target(), *self.check_store()]
+        shows = self.read_places(Name.CHECK)
+        told = [Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix) for name, error in self.unread.items()]
+        found += [each for each in told if not any(each.fix == one.fix and one.text in each.text for one in found)]
+        self.findings = tuple(self._shown(each) for each in found)
+        self.seen = self.seen.but(shows=shows, alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK))
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
             self.check_current(self.record.current.credential)
 

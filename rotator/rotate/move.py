@@ -45,9 +45,11 @@ class Arrival(Run):
         failed = [each for each in found if each.level is Level.FAIL]
         if failed:
             raise Stopped("check", "; ".join(each.text for each in failed), fix=failed[0].fix)
-        self.record = old  # whose values are ours
+        self.record, self.unread = old, {}  # whose values are ours
         shows = self.shown(Name.CHECK, self.spec.places[0])
         self.record = there
+        for error in self.unread.values():
+            raise error
         if shows == FOREIGN and not command.overwrite:
             raise Stopped("refused", f"{self.spec.chain} shows a value that is none of ours", fix="accept that it is lost: --overwrite")
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 from labs import GRACE, ISSUE, before, due, fault_at, living, names, rotated, with_target
 
-from rotator.errors import Exit, Unreachable
-from rotator.model import Place
+from rotator.errors import Denied, Exit, Unreachable
+from rotator.model import Finding, Level, Place
 from rotator.rotate import Adopt
 from rotator.settings import Settings
 from rotator.spec import Named, PlaceSpec, ReloadSpec
 from rotator.testing.faults import Fault
 from rotator.testing.lab import Lab, in_memory
+from rotator.testing.memory import MemoryPlace
 from rotator.testing.twins import TwinUser
 
 
@@ -98,6 +99,25 @@ def test_one_place_that_is_down_keeps_the_old_one_alive(shape):
     assert lab.record().previous.id == old.id
     assert lab.record().revoke_after >= lab.seam.now() + 990
     assert lab.oracle.violations == []
+
+
+def test_a_place_that_cannot_be_read_is_said_before_anything_is_done_and_once():
+    lab = due("alternating")
+    opened = lab.storage.place
+
+    class Closed(MemoryPlace):
+        def published(self, _place):
+            raise Denied("this path may not be read", "grant read on env")
+
+        def check(self):
+            return [Finding(Level.WARN, "place.missing", "it is slow", None), *more]
+
+    lab.storage.place = lambda runtime: Closed(opened(runtime).config, runtime, lab.storage.env)
+    more = []
+    said = [f"{each.level} {each.text}. {each.fix}" for each in lab.dry().findings if "read" in each.text]
+    assert said == ["warn env: this path may not be read. grant read on env"]
+    more = [Finding(Level.FAIL, "place.missing", "this path may not be read", "grant read on env")]
+    assert len([each for each in lab.dry().findings if "may not be read" in each.text]) == 1
 
 
 @pytest.mark.parametrize("shape", GRACE)
