@@ -9,6 +9,7 @@ Here it is also said which tests share a worker (`home`), which come last (`SPRE
 
 from __future__ import annotations
 
+import gc
 import importlib
 import pkgutil
 import subprocess
@@ -45,6 +46,8 @@ WHOLE = ("rotator.rotate", "rotator.stores", "rotator.ledgers")
 """What must be whole, but for single modules that everybody imports."""
 LEAST = 16
 """Characters: what tests call a secret and is shorter (`old`, `first`) stands in sentences too."""
+GARBAGE = 50_000
+"""Objects made between two looks for garbage."""
 MOST = 100_000
 """Credentials of one test that are remembered, the latest ones."""
 
@@ -174,6 +177,8 @@ def pytest_collection_finish() -> None:
         for name in WHOLE:
             for each in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
                 importlib.import_module(each.name)
+    gc.freeze()  # thousands of tests and all modules are here to stay: looking at them for garbage is an eighth of the time
+    gc.set_threshold(GARBAGE)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +32,11 @@ T = TypeVar("T")
 HIDDEN = "the plugin's message held a secret and is not shown"
 PAUSE = 2.0
 """Seconds: the most that a first retry inside a run waits; doubled each time."""
+
+
+@lru_cache(maxsize=4)
+def _ts(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 class Kind(Enum):
@@ -269,8 +274,7 @@ class Door:
         if error:
             about |= {"error_type": type(error).__name__, "error_message": str(error), "error_code": getattr(error, "code", None)}
         about = {"rotation": rotation.id if rotation else None, **about}
-        ts = datetime.fromtimestamp(self.seam.now(), UTC).isoformat(timespec="milliseconds")
-        self.waiting.append(changed(self.every_event, ts=ts, event=event, phase=phase, **about))
+        self.waiting.append(changed(self.every_event, ts=_ts(self.seam.now()), event=event, phase=phase, **about))
 
     def flush(self, *, exempt: bool = False) -> None:
         """Make all events in line durable. Only a run under its lease appends to the chain: until CLAIM they wait."""

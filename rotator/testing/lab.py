@@ -327,7 +327,7 @@ class Lab:
     def _told(self) -> str:
         """All that the ledger says, as text to search in."""
         if isinstance(self.ledger, MemoryLedger):
-            return " ".join(str(value) for event in self.ledger.events for value in vars(event).values() if value)
+            return " ".join(map(str, set().union(*(vars(event).values() for event in self.ledger.events))))
         return " ".join(each.line for each in self.ledger.rows())
 
     def documents(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 
 from rotator.audit import LEDGER_CHAIN, Event, Ledger, Row, link
 from rotator.errors import LedgerFailed
+from rotator.model import changed
 from rotator.record import Head
 
 
@@ -35,3 +37,20 @@ class MemoryLedger(Ledger):
 
     def close(self) -> None:
         return
+
+
+def numbering() -> Callable[[Iterable[Event], Head | None], tuple[list[Event], Head | None]]:
+    """A `link` that numbers events where `audit.link` digests them: a fifth of the time of a history, for many thousands of them. That the
+    hash of an event is its digest, other tests show; the chain is walked all the same.
+    """
+    number = count(1)
+
+    def numbered(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head | None]:
+        linked = []
+        for each in events:
+            seq, prev = (head.seq + 1, head.hash) if head else (1, "")
+            head = Head(seq, f"{next(number)}")
+            linked.append(changed(each, seq=seq, prev=prev, hash=head.hash))
+        return linked, head
+
+    return numbered

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rotator.rotate import door
+from rotator.testing import memory_ledger
 from rotator.testing.lab import SHAPES, as_objects, on_disk
 
 sys.path.insert(0, str(Path(__file__).parent))  # for labs.py: tests are imported by path, not as a package
@@ -36,3 +38,11 @@ def new_storage(request, fast_folder):
         return as_objects() if request.param == "memory" else on_disk(fast_folder / str(len(made)))
 
     return make
+
+
+@pytest.fixture
+def numbered(monkeypatch):
+    """Events that are numbered, not digested."""
+    link = memory_ledger.numbering()
+    for module in (door, memory_ledger):
+        monkeypatch.setattr(module, "link", link)

@@ -19,6 +19,7 @@ FIRST, SECOND = range(8, 30), (*range(1, 9), *range(1, 9), *range(9, 25))
 """Effects of a rotation from its first write on, and of the run after it, which may be short."""
 
 
+@pytest.mark.usefixtures("numbered")
 @pytest.mark.parametrize("kind", list(Fault), ids=lambda fault: fault.value)
 def test_no_second_fault_in_the_run_that_heals_the_first_breaks_a_law(shape, kind, record_property):
     draw, found, struck = random.Random(f"{shape} {kind}"), [], Counter()

@@ -16,16 +16,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from itertools import count
 from pathlib import Path
 
-from rotator.audit import Event
-from rotator.model import changed
-from rotator.record import Head
 from rotator.rotate import door
 from rotator.testing import memory_ledger
 from rotator.testing.histories import draw, shorter, tell
 from rotator.testing.lab import as_objects
+from rotator.testing.memory_ledger import numbering
 from rotator.testing.soak.report import report
 from rotator.testing.soak.state import State, code_of, commit_of
 
@@ -33,27 +30,24 @@ ROOT = Path.cwd()
 KEPT = ROOT / "docs" / "reliability.json"
 CHUNK, ROUND = 100, 5
 """Histories of one piece of work, and how many of those a core gets in one round."""
-SERVED, CORE = ("vault", "aws_secrets_manager"), ("postgres in place", "postgres alternating", "aws_iam_key", "http_token")
-"""Stores at a server, and the shapes that are killed with their records there."""
+KILL, CORE = ["-m", "rotator.testing.kill"], ["--shapes", "postgres in place", "postgres alternating", "aws_iam_key", "http_token"]
+PARTS = {
+    "kills": KILL,
+    "kills, records in OpenBao": [*KILL, "--store", "vault", *CORE],
+    "kills, records in Secrets Manager": [*KILL, "--store", "aws_secrets_manager", *CORE],
+    "tests": ["-m", "pytest", "-m", "soak", "-q"],
+}
+"""The proofs that are told as a whole, by their names. With records at a server: the shapes of the core."""
+BAD = "NOT GOOD: "
+"""Before the line of a part that did not end well."""
 GARBAGE = 100_000
 """Objects made between two looks for garbage: a twentieth of the time is saved."""
 
 
 def prepare() -> None:
-    """Make this process one for many histories. Events are numbered where others are digested: a fifth of the time. That the hash of an
-    event is its digest, the other tests show; here the chain is walked.
-    """
+    """Make this process one for many histories."""
     gc.set_threshold(GARBAGE)
-    number = count(1)
-
-    def numbered(events: Iterable[Event], head: Head | None) -> tuple[list[Event], Head | None]:
-        linked = []
-        for each in events:
-            seq, prev = (head.seq + 1, head.hash) if head else (1, "")
-            head = Head(seq, f"{next(number)}")
-            linked.append(changed(each, seq=seq, prev=prev, hash=head.hash))
-        return linked, head
-
+    numbered = numbering()
     for module in (door, memory_ledger):
         vars(module)["link"] = numbered
 
@@ -106,17 +100,18 @@ def _last_line(command: list[str]) -> tuple[str, int]:
     return lines[-1] if lines else "nothing was printed", done.returncode
 
 
-def _at(state: State, command: list[str]) -> tuple[str, int]:
-    """The same, with the commit at which it was said."""
-    line, code = _last_line(command)
-    return f"{line} (at commit {state.commit})", code
-
-
-def _kills(state: State) -> tuple[str, int]:
-    """Every kill with records in files; and at the targets of the core, with records at a server."""
-    kill = ["-m", "rotator.testing.kill"]
-    said = [_at(state, kill), *(_at(state, [*kill, "--store", each, "--shapes", *CORE]) for each in SERVED)]
-    return "; ".join(f"{store}: {line}" for store, (line, _) in zip(("file", *SERVED), said, strict=True)), max(code for _, code in said)
+def tell_parts(state: State, names: Iterable[str]) -> int:
+    """Tell these parts, but for those that ended well on this code; each is kept as it ends. How many did not end well."""
+    bad = 0
+    for name in names:
+        if name in state.parts and not state.parts[name].startswith(BAD):
+            continue
+        line, code = _last_line(PARTS[name])
+        bad += code != 0
+        state.parts[name] = f"{BAD if code else ''}{line} (at commit {state.commit})"
+        state.keep(KEPT)
+        _say(f"{name}: {state.parts[name]}")
+    return bad
 
 
 def _say(text: str) -> None:
@@ -128,7 +123,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--histories", type=int, default=200_000)
     parser.add_argument("--minutes", type=float, default=60.0, help="at most for the histories")
-    parser.add_argument("--only-histories", action="store_true")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what else is told, if it was not on this code")
     parser.add_argument("--seed", type=int, help="tell the history of this seed alone, and print it")
     given = parser.parse_args()
     if given.seed is not None:
@@ -136,16 +131,13 @@ def main() -> int:
         _say(draw(random.Random(given.seed)).line())
         print(f"{told.runs} runs, {told.faults} faults, violations: {told.violations or 'none'}")  # noqa: T201 - the result
         return 1 if told.violations else 0
-    state, bad = State.of(KEPT, code_of()), 0
+    state = State.of(KEPT, code_of())
     state.commit = commit_of(ROOT)
+    bad = tell_parts(state, given.parts)
     histories(state, given.histories, given.minutes)
-    if not given.only_histories:
-        state.kills, killed = _kills(state)
-        state.tests, tested = _at(state, ["-m", "pytest", "-m", "soak", "-q"])
-        bad = killed or tested
-        state.keep(KEPT)
-    (ROOT / "RELIABILITY.md").write_text(report(state))
-    print(f"soak: {state.histories} histories, {len(state.violations)} violations; {state.kills}; {state.tests}")  # noqa: T201 - the result
+    (ROOT / "RELIABILITY.md").write_text(report(state, PARTS))
+    parts = "; ".join(f"{name}: {line}" for name, line in state.parts.items())
+    print(f"soak: {state.histories} histories, {len(state.violations)} violations; {parts}")  # noqa: T201 - the result
     return 1 if bad or state.violations else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from rotator.testing.soak.state import State
@@ -29,7 +30,8 @@ MEANS = """\
   few writes of one record in a day).
   At rest no secret of that world stands in MariaDB's log of all statements, in what Redis's MONITOR shows, or in its slow log.
 - **Tests**: the tests that are marked `soak`. Among them: a fault of the file store's disk (ENOSPC, EIO, half a write, at `write`, `fsync`,
-  `rename` and all the others, once or until it is mended) at each call of a run; a ledger cut at every byte of its file and of its log.
+  `rename` and all the others, once or until it is mended) at each call of a run; a ledger cut at every byte of its file and of its log;
+  a move of a record to another store killed before and after each of its effects, between files, OpenBao and Secrets Manager.
 
 ## What is not covered
 
@@ -40,8 +42,8 @@ MEANS = """\
 """
 
 
-def report(state: State) -> str:
-    """The whole file."""
+def report(state: State, names: Iterable[str]) -> str:
+    """The whole file. `names`: of the parts that there are."""
     rows = [
         ("code", f"{state.code}, last at commit {state.commit}"),
         ("written", datetime.now(UTC).isoformat(timespec="minutes")),
@@ -49,8 +51,7 @@ def report(state: State) -> str:
         ("runs in them", f"{state.runs:,}"),
         ("faults that struck", f"{state.faults:,}"),
         ("violations", f"**{len(state.violations)}**"),
-        ("kills", state.kills or "not run on this code"),
-        ("tests", state.tests or "not run on this code"),
+        *((name, state.parts.get(name, "not run on this code")) for name in names),
     ]
     lines = [HEAD, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
     lines += ["| shape | histories |", "|---|---|", *(f"| {shape} | {count:,} |" for shape, count in sorted(state.by_shape.items())), ""]

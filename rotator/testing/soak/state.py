@@ -26,10 +26,8 @@ class State:
     by_shape: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
-    kills: str = ""
-    """The last line of `make kill`."""
-    tests: str = ""
-    """The last line of `pytest -m soak`."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """The last line of each proof that is told as a whole, by its name: those that ended well are not told again on this code."""
 
     @staticmethod
     def of(path: Path, code: str) -> State:
