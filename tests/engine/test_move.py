@@ -310,3 +310,37 @@ def test_both_chains_say_where_the_other_is():
     _, seq, hash = told[removal.there.chain].reason.split(", ")
     anchor = next(each for each in removal.lab.ledger.events if each.hash == hash)
     assert (anchor.chain, f"event {anchor.seq}") == (removal.old.chain, seq)
+
+
+def test_a_copy_that_is_read_back_otherwise_is_not_trusted():
+    removal = Removal(rotated("alternating"))
+    made = removal.ports
+
+    def forgetful(*, there):
+        ports = made(there=there)
+        read = ports.store.read
+        if there:
+            ports.store.read = lambda path: read(path).but(generation=99)
+        return ports
+
+    removal.ports = forgetful
+    result = removal.move()
+    assert (result.exit, "is not what was written" in result.message) == (Exit.FAILED, True)
+    assert removal.lab.record().elsewhere is None
+    assert removal.lab.record().known()
+
+
+def test_a_place_there_that_shows_something_else_than_was_published_stops_the_move():
+    removal = Removal(rotated("alternating"))
+    made = removal.ports
+
+    def empty(*, there):
+        ports = made(there=there)
+        if there:
+            ports.store.publish = lambda *_: None
+        return ports
+
+    removal.ports = empty
+    result = removal.move()
+    assert (result.exit, "is not what was written" in result.message) == (Exit.FAILED, True)
+    assert removal.lab.record().elsewhere is None
