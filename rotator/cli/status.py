@@ -165,7 +165,19 @@ def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]]) -> list[dict[s
         except RotatorError as error:
             rows.append({"spec": None, "state": "unreadable", "exit": Exit.FAILED, "waits_for": f"store {name}: {error}"})
             continue
-        lost = [each for each in paths if (name, each) not in known]
-        fix = "put its spec back with `retire: true`, or remove the record once its credential is dead"
-        rows += [{"spec": f"{name}:{each}", "state": "of no spec", "exit": Exit.UNPROVEN, "waits_for": fix} for each in lost]
+        for each in paths:
+            fix = _lost(store, each) if (name, each) not in known else ""
+            rows += [{"spec": f"{name}:{each}", "state": "of no spec", "exit": Exit.UNPROVEN, "waits_for": fix}] if fix else []
     return rows
+
+
+def _lost(store: Store[Any], path: str) -> str:
+    """What to do about a record of no spec; nothing where it was moved away and holds no credential any more."""
+    try:
+        record = store.read(path)
+    except RotatorError as error:
+        return str(error)
+    if record.elsewhere:
+        again = f"a move of {record.elsewhere} to here did not end: `rotator store move` again, or remove this copy"
+        return again if record.known() else ""
+    return "put its spec back with `retire: true`, or remove the record once its credential is dead"
