@@ -10,9 +10,8 @@ import hashlib
 import os
 import signal
 import socket
-import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.seam import Seam
 from rotator.state import StateDir
+from rotator.wakes import INDEX, WakeIndex
 from rotator.worker import Job
 
 LONGEST_SLEEP = 60.0
@@ -34,46 +34,6 @@ HEARTBEAT = "daemon.alive"
 DEAD_AFTER = 3 * LONGEST_SLEEP
 LEAST_WAIT = 1.0
 """Seconds between two looks at one spec, whatever a run says."""
-
-
-class WakeIndex:
-    """`STATE/index.db`: when each spec wants to be looked at, and how often its CHECK failed. A cache: it may be deleted at any time."""
-
-    def __init__(self, path: Path) -> None:
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.execute("pragma journal_mode=wal")
-        self.db.execute("create table if not exists wake (spec text primary key, at real not null, failed integer not null default 0)")
-        self.db.execute("create index if not exists wake_at on wake (at)")
-
-    def keep_only(self, specs: Iterable[str], now: float) -> None:
-        """Know these specs and no others; a new one is looked at now."""
-        wanted, known = set(specs), {row[0] for row in self.db.execute("select spec from wake")}
-        with self.db:
-            self.db.execute("begin")
-            self.db.executemany("delete from wake where spec = ?", [(each,) for each in known - wanted])
-            self.db.executemany("insert into wake (spec, at) values (?, ?)", [(each, now) for each in sorted(wanted - known)])
-
-    def due(self, now: float) -> list[str]:
-        """The specs to look at, longest due first."""
-        return [row[0] for row in self.db.execute("select spec from wake where at <= ? order by at", (now,))]
-
-    def next(self) -> float | None:
-        """When the next spec is to be looked at."""
-        row = self.db.execute("select min(at) from wake").fetchone()
-        return None if row is None else row[0]
-
-    def set(self, spec: str, at: float, failed: int) -> None:
-        """Look at it again then."""
-        self.db.execute("update wake set at = ?, failed = ? where spec = ?", (at, failed, spec))
-
-    def failed(self, spec: str) -> int:
-        """How often in a row a look at it failed."""
-        row = self.db.execute("select failed from wake where spec = ?", (spec,)).fetchone()
-        return row[0] if row else 0
-
-    def close(self) -> None:
-        """Let go of it."""
-        self.db.close()
 
 
 def spread(spec: str, most: float) -> float:
@@ -128,8 +88,8 @@ class Daemon:
         if alone is None:
             self.say("another daemon uses this state directory", state=str(self.state.path))
             return Exit.BUSY
-        self.index = WakeIndex(self.state.path / "index.db")
-        self.index.keep_only((each.name for each in self.loaded.specs), self.seam.now())
+        self.index = WakeIndex(self.state.path / INDEX)
+        self.index.keep_only(self.loaded.specs, self.seam.now())
         for number, act in ((signal.SIGTERM, self._stop), (signal.SIGINT, self._stop), (signal.SIGHUP, self._reload)):
             signal.signal(number, act)
         self.scheduler.start()
@@ -234,6 +194,6 @@ class Daemon:
             if loaded.config.state != self.state.path:
                 raise BadInput("the state directory cannot change while the daemon runs", fix="stop it and start it again")
             self.loaded = loaded
-            self.index.keep_only((each.name for each in loaded.specs), self.seam.now())
+            self.index.keep_only(loaded.specs, self.seam.now())
             self.say("configuration loaded", specs=len(loaded.specs))
         notify("READY=1")

@@ -19,6 +19,8 @@ from rotator.cli import Options, render
 from rotator.errors import BadInput, Exit, worst
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rotator.audit import EventName, Result
     from rotator.load import Loaded
     from rotator.load.config import Config
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from rotator.spec import RotationSpec
     from rotator.step import Step
     from rotator.worker import Job
+
+
+AFTER_FAILURE = 60.0
+"""Seconds after which a daemon looks at what failed here."""
 
 
 def trigger() -> str:
@@ -175,7 +181,8 @@ def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
 
 
 def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_begun: int = 0) -> int:
-    """Show the results; the exit code is the first of the table that applies to any."""
+    """Show the results, and tell a daemon; the exit code is the first of the table that applies to any."""
+    _tell_daemon(loaded.config.state, results)
     codes = [each.exit for each in results]
     if loaded.problems:
         codes.append(Exit.BAD_INPUT)
@@ -190,6 +197,21 @@ def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_be
         rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(each.wake)] for each in results]
         render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)
     return int(code)
+
+
+def _tell_daemon(state: Path, results: list[RunResult]) -> None:
+    """When each of these specs wants to be looked at again. A daemon that does not hear of it looks within a day."""
+    import sqlite3
+    import time
+
+    from rotator.wakes import tell
+
+    soon = time.time() + AFTER_FAILURE
+    wakes = [(each.spec, each.wake or soon) for each in results if each.wake or each.exit is not Exit.DONE]
+    try:
+        tell(state, wakes)
+    except sqlite3.Error as error:
+        click.echo(f"a daemon on {state} was not told of this ({error}); it looks at these specs within a day", err=True)
 
 
 def parse_duration(text: str, option: str) -> float:

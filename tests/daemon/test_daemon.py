@@ -3,24 +3,31 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from rotator.cli.runs import make_job
-from rotator.daemon import LONGEST_SLEEP, Daemon, WakeIndex, spread
+from rotator.daemon import LONGEST_SLEEP, Daemon, spread
 from rotator.errors import Exit
+from rotator.load import load
 from rotator.model import Secret
 from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.stores.file import FileStore
 from rotator.target import Runtime
 from rotator.testing.bench.site import Site
+from rotator.wakes import WakeIndex, tell
+
+ROOT = Path(__file__).parents[2]
 
 ROTATOR = [sys.executable, "-c", "import sys; from rotator.cli import main; sys.exit(main())"]
 PATIENCE = 40
@@ -155,16 +162,67 @@ def test_without_a_daemon_nothing_is_healthy(tmp_path):
     assert subprocess.run([*ROTATOR, "--state", str(tmp_path), "daemon", "--healthy"], check=False).returncode == 1
 
 
+def named(name, **says):
+    """A spec that says something."""
+    spec = load(ROOT / "rotator.example.yaml", ROOT / "schedules").specs[0]
+    return replace(spec, name=name, **says)
+
+
 def test_the_wake_index_is_a_cache_that_follows_the_configuration(tmp_path):
+    a, b, c = (named(each) for each in "abc")
     index = WakeIndex(tmp_path / "index.db")
-    index.keep_only(["a", "b"], 100.0)
+    index.keep_only([a, b], 100.0)
     assert index.due(100.0) == ["a", "b"]
     index.set("a", 500.0, 2)
     assert (index.due(100.0), index.next(), index.failed("a"), index.failed("nobody")) == (["b"], 100.0, 2, 0)
-    index.keep_only(["a", "c"], 200.0)
+    index.keep_only([a, c], 200.0)
     assert index.due(200.0) == ["c"]
     index.keep_only([], 0.0)
     assert index.next() is None
+    index.close()
+
+
+def test_a_spec_that_says_something_else_is_looked_at_now_and_one_that_only_moved_in_its_file_is_not(tmp_path):
+    spec = named("a")
+    index = WakeIndex(tmp_path / "index.db")
+    index.keep_only([spec], 100.0)
+    index.set("a", 86_400.0, 3)
+    index.keep_only([replace(spec, source="elsewhere.yaml:99")], 200.0)
+    assert (index.due(200.0), index.failed("a")) == ([], 3)
+    index.keep_only([replace(spec, grace=spec.grace + 1)], 200.0)
+    assert (index.due(200.0), index.failed("a")) == (["a"], 0)
+    index.close()
+
+
+def test_a_run_beside_the_daemon_makes_it_look_sooner_and_never_later(tmp_path):
+    tell(tmp_path, [("a", 1.0)])
+    assert not (tmp_path / "index.db").exists()
+    index = WakeIndex(tmp_path / "index.db")
+    index.keep_only([named("a"), named("b")], 0.0)
+    for each in "ab":
+        index.set(each, 1000.0, 0)
+    tell(tmp_path, [("a", 500.0), ("b", 2000.0), ("nobody", 1.0)])
+    assert (index.due(500.0), index.next(), index.due(1000.0)) == (["a"], 500.0, ["a", "b"])
+    index.close()
+
+
+def test_a_rotation_by_the_command_line_tells_the_daemon_when_to_look_again(site):
+    schedule = site.folder / "schedules/bench.yaml"
+    schedule.write_text(schedule.read_text().replace("every: 2s", "every: 10s"))
+    with closing(WakeIndex(site.folder / "var/index.db")) as index:
+        index.keep_only(site.adopted().specs, time.time() + 86_400)
+        done = subprocess.run([*ROTATOR, "run", site.users[0], "--force"], cwd=site.folder, check=True)
+        assert done.returncode == 0
+        assert index.next() < time.time() + 60
+
+
+def test_an_index_of_an_earlier_version_is_begun_anew(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "index.db", isolation_level=None)) as old:
+        old.execute("create table wake (spec text primary key, at real not null, failed integer not null default 0)")
+        old.execute("insert into wake (spec, at) values ('a', 1e12)")
+    index = WakeIndex(tmp_path / "index.db")
+    index.keep_only([named("a")], 100.0)
+    assert index.due(100.0) == ["a"]
     index.close()
 
 

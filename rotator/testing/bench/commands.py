@@ -6,13 +6,16 @@ import os
 import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from rotator.load import load
+from rotator.wakes import INDEX, WakeIndex
 
 ROTATOR = str(Path(sys.executable).parent / "rotator")
 OWNER = """
@@ -98,7 +101,7 @@ def idle_daemon(specs: int = 10_000, seconds: int = 120) -> dict[str, Any]:
         key = folder / "var/store.key"
         key.touch(mode=0o600)
         key.write_text("a" * 43 + "=")
-        _asleep(folder / "var/index.db", specs)
+        _asleep(folder)
         environment = os.environ | {"BENCH_ADMIN_PASSWORD": "unused"}
         process = subprocess.Popen([ROTATOR, "--json", "daemon"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
@@ -126,13 +129,10 @@ def idle_daemon(specs: int = 10_000, seconds: int = 120) -> dict[str, Any]:
     }
 
 
-def _asleep(index: Path, specs: int) -> None:
+def _asleep(folder: Path) -> None:
     """The wake index of a daemon that has looked at everything and found nothing due for a day."""
-    with sqlite3.connect(index) as db:
-        db.execute("create table wake (spec text primary key, at real not null, failed integer not null default 0)")
-        at = time.time() + 86400
-        db.executemany("insert into wake (spec, at) values (?, ?)", [(f"s{each:05d}", at) for each in range(specs)])
-    db.close()
+    with closing(WakeIndex(folder / "var" / INDEX)) as wakes:
+        wakes.keep_only(load(folder / "rotator.yaml").specs, time.time() + 86400)
 
 
 def peak_rss_mb() -> int:
