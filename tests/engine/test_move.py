@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from labs import fault_at, rotated
 
-from rotator.errors import Exit
-from rotator.model import Secret
-from rotator.record import Record
+from rotator.errors import Denied, Exit
+from rotator.model import Finding, Level, Secret
+from rotator.record import Lease, Record
 from rotator.rotate import Move, Order, RunResult
 from rotator.rotate.move import Arrival, Moving
 from rotator.settings import Settings
@@ -124,6 +124,7 @@ def at_rest(shape):
     return lab
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize(("shape", "state"), [("in place", at_rest), ("alternating", rotated), ("issue, two slots", rotated)])
 def test_after_a_fault_at_any_effect_of_a_move_the_same_command_ends_it(shape, state, fault):
@@ -312,35 +313,71 @@ def test_both_chains_say_where_the_other_is():
     assert (anchor.chain, f"event {anchor.seq}") == (removal.old.chain, seq)
 
 
-def test_a_copy_that_is_read_back_otherwise_is_not_trusted():
-    removal = Removal(rotated("alternating"))
+def with_store_there(removal, **methods):
+    """The removal, with a store there that has some methods of its own."""
     made = removal.ports
 
-    def forgetful(*, there):
-        ports = made(there=there)
-        read = ports.store.read
-        if there:
-            ports.store.read = lambda path: read(path).but(generation=99)
-        return ports
+    def ports(*, there):
+        given = made(there=there)
+        for name, method in methods.items() if there else ():
+            setattr(given.store, name, method)
+        return given
 
-    removal.ports = forgetful
-    result = removal.move()
+    removal.ports = ports
+    return removal
+
+
+def test_a_copy_that_is_read_back_otherwise_is_not_trusted():
+    removal = Removal(rotated("alternating"))
+    read = removal.storage.store(removal.lab.runtime()).read
+    result = with_store_there(removal, read=lambda path: read(path).but(generation=99)).move()
     assert (result.exit, "is not what was written" in result.message) == (Exit.FAILED, True)
     assert removal.lab.record().elsewhere is None
     assert removal.lab.record().known()
 
 
 def test_a_place_there_that_shows_something_else_than_was_published_stops_the_move():
-    removal = Removal(rotated("alternating"))
-    made = removal.ports
-
-    def empty(*, there):
-        ports = made(there=there)
-        if there:
-            ports.store.publish = lambda *_: None
-        return ports
-
-    removal.ports = empty
+    removal = with_store_there(Removal(rotated("alternating")), publish=lambda *_: None)
     result = removal.move()
     assert (result.exit, "is not what was written" in result.message) == (Exit.FAILED, True)
     assert removal.lab.record().elsewhere is None
+
+
+def test_a_finding_of_the_store_there_stops_the_move_with_its_way_out():
+    found = Finding(Level.FAIL, "store", "it keeps old versions", "set max_versions to 1")
+    removal = with_store_there(Removal(rotated("in place")), check=lambda: [found])
+    refused(removal, "set max_versions to 1", why="check")
+
+
+def test_a_place_there_that_cannot_be_read_is_said_before_anything_is_written():
+    def denied(_place):
+        raise Denied("consumers' paths may not be read", "grant read")
+
+    removal = with_store_there(Removal(rotated("in place")), published=denied)
+    refused(removal, "grant read", why="failed")
+
+
+def test_another_runner_s_lease_there_is_respected():
+    removal = Removal(rotated("in place"))
+    store = removal.ports(there=True).store
+    store.write(PATH, Record(elsewhere=removal.old.chain, lease=Lease("another", removal.lab.seam.now() + 200, "another machine")))
+    refused(removal, "in other:orders/db", why="lease")
+
+
+def test_a_move_that_died_when_the_old_record_was_empty_has_only_to_say_that_the_new_one_counts():
+    removal = Removal(rotated("alternating"))
+    assert removal.move(fault_at("write record RELEASE", Fault.CRASH_AFTER)) == "crashed"
+    assert not removal.lab.record().known()
+    assert removal.record().elsewhere == removal.old.chain
+    assert removal.move().why == "moved"
+    assert removal.broken + removal.ended() == []
+
+
+def test_a_record_that_went_on_to_a_third_store_is_looked_for_there():
+    removal = Removal(rotated("alternating"))
+    removal.move()
+    store = removal.ports(there=True).store
+    record = store.read(PATH)
+    store.write(PATH, Record(revision=record.revision, identity=removal.old.identity, elsewhere="third:orders/db"))
+    result = removal.move()
+    assert (result.exit, result.why) == (Exit.HUMAN, "elsewhere")
