@@ -1,0 +1,73 @@
+"""The long proofs go on where they ended, and say no more than was told."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rotator.testing.soak import __main__ as soak
+from rotator.testing.soak.state import State, code_of
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository of its own, with nothing in it."""
+    for words in (["init", "-q"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def call(checkout, *words):
+    command = [sys.executable, "-m", "rotator.testing.soak", "--parts", "--histories", "6", *words]
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_histories_go_on_where_the_last_call_ended_and_a_broken_law_is_never_forgotten(checkout):
+    kept = checkout / "docs/reliability.json"
+    assert call(checkout).returncode == 0
+    first = json.loads(kept.read_text())
+    assert (first["histories"], first["next_seed"], first["violations"]) == (6, 6, [])
+    assert first["runs"] > 6
+    assert call(checkout).returncode == 0
+    second = json.loads(kept.read_text())
+    assert (second["histories"], second["next_seed"], sum(second["by_shape"].values())) == (12, 12, 12)
+    kept.write_text(json.dumps(second | {"violations": ["seed 3: I1: it does not log in"]}))
+    done = call(checkout, "--minutes", "0")
+    assert (done.returncode, "1 violations" in done.stdout) == (1, True)
+    report = (checkout / "RELIABILITY.md").read_text()
+    assert "| histories | 12 (seeds 0 to 11) |" in report
+    assert "| violations | **1** |" in report
+    assert "| kills | not run on this code |" in report
+    assert "seed 3: I1" in report
+
+
+def test_other_code_begins_anew(checkout):
+    kept = checkout / "docs/reliability.json"
+    kept.parent.mkdir()
+    State("another code", histories=10**6, next_seed=10**6, parts={"kills": "0 violations"}).keep(kept)
+    assert call(checkout).returncode == 0
+    found = json.loads(kept.read_text())
+    assert (found["histories"], found["parts"]) == (6, {})
+
+
+def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_path, monkeypatch):
+    asked = tmp_path / "asked"
+    say = f"import sys; open({str(asked)!r}, 'a').write(sys.argv[1]); print('progress'); print('== ' + sys.argv[1] + ' ==')"
+    say += "; sys.exit(int(sys.argv[2]))"
+    monkeypatch.setattr(soak, "PARTS", {"good": ["-c", say, "good", "0"], "bad": ["-c", say, "bad", "1"]})
+    monkeypatch.setattr(soak, "KEPT", tmp_path / "kept.json")
+    state = State("code", commit="abc")
+    assert soak.tell_parts(state, ["good", "bad"]) == 1
+    assert state.parts == {"good": "good (at commit abc)", "bad": "NOT GOOD: bad (at commit abc)"}
+    again = State.of(tmp_path / "kept.json", "code")
+    assert again == state
+    assert soak.tell_parts(again, ["good", "bad"]) == 1
+    assert asked.read_text() == "goodbadbad"
+
+
+def test_the_code_of_a_history_is_that_of_every_module_of_ours_that_it_loads(tmp_path):
+    ask = "from rotator.testing.soak.__main__ import code_of; print(code_of())"
+    told = {subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path).stdout for _ in range(2)}
+    assert len(told) == 1
+    assert told != {code_of() + "\n"}  # this process has loaded more
