@@ -34,9 +34,11 @@ def command(options: Options, names: tuple[str, ...]) -> int:
 
     loaded, _ = acting(options, names)
     with open_stores(loaded.config) as stores:
-        rows = [_row(each, stores) for each in choose(loaded, names)]
+        chosen = choose(loaded, names)
+        rows = [_row(each, stores) for each in chosen]
         if not names:
-            rows += _of_no_spec(loaded, stores)
+            moved = [each for each, row in zip(chosen, rows, strict=True) if row["state"] == "elsewhere"]
+            rows += _of_no_spec(loaded, stores, {stores[each.store.name].read(each.path).elsewhere: each.name for each in moved})
     ended = _ended(loaded)
     for row in rows:
         row["last"] = ended.get(row["spec"])
@@ -118,6 +120,7 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     still = [name for name, each in reloads.items() if each["open"]] if record.attempts and c else []
     end = ENDS.get(step.why)
     fix = end.fix.format(spec=spec.name) if end and end.fix and end.exit is not Exit.DONE else None
+    fix = f"{record.elsewhere}: {fix}" if record.elsewhere else fix
     unproven = overdue or still or blind
     exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if unproven else Exit.DONE
     return {
@@ -155,8 +158,8 @@ def _previous(q: Any) -> str:
     return f"{q.credential.name} ({state})"
 
 
-def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]]) -> list[dict[str, Any]]:
-    """Records that no spec speaks of: what they hold may live on, and nobody rotates it."""
+def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], moved: Mapping[str | None, str]) -> list[dict[str, Any]]:
+    """Records that no spec speaks of: what they hold may live on, and nobody rotates it. `moved`: where records of specs are now."""
     known = {(each.store.name, each.path) for each in loaded.specs}
     rows = []
     for name, store in stores.items():
@@ -166,13 +169,15 @@ def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]]) -> list[dict[s
             rows.append({"spec": None, "state": "unreadable", "exit": Exit.FAILED, "waits_for": f"store {name}: {error}"})
             continue
         for each in paths:
-            fix = _lost(store, each) if (name, each) not in known else ""
+            fix = _lost(store, each, moved.get(f"{name}:{each}")) if (name, each) not in known else ""
             rows += [{"spec": f"{name}:{each}", "state": "of no spec", "exit": Exit.UNPROVEN, "waits_for": fix}] if fix else []
     return rows
 
 
-def _lost(store: Store[Any], path: str) -> str:
-    """What to do about a record of no spec; nothing where it was moved away and holds no credential any more."""
+def _lost(store: Store[Any], path: str, spec: str | None) -> str:
+    """What to do about a record of no spec; nothing where it was moved away and holds no credential any more. `spec`: it was moved here."""
+    if spec:
+        return f"this is the record of {spec} since its move: write this store in the spec"
     try:
         record = store.read(path)
     except RotatorError as error:

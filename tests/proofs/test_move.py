@@ -111,7 +111,9 @@ def test_an_operator_moves_a_record_and_a_foreign_client_reads_there_what_logs_i
     stopped = world.rotator("--json", "run", "it")
     assert (stopped.code, stopped.first["state"]) == (4, "elsewhere")
     assert f"other:{world.store_path}" in stopped.first["message"]
-    assert world.rotator("--json", "status").json["specs"][0]["state"] == "elsewhere"
+    spec, there = world.rotator("--json", "status").json["specs"]
+    assert (spec["state"], spec["waits_for"].startswith(f"other:{world.store_path}: write that store")) == ("elsewhere", True)
+    assert (there["state"], there["waits_for"]) == ("of no spec", "this is the record of it since its move: write this store in the spec")
     world.write_schedule(store={"name": "other", "path": world.store_path})
     for command in (("run", "it", "--force"), ("status",), ("audit", "verify"), ("validate",)):
         done = world.rotator(*command)
