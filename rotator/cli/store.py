@@ -14,7 +14,7 @@ from rotator.cli import Options
 from rotator.errors import BadInput, Corrupt, Exit, PortError
 
 if TYPE_CHECKING:
-    from rotator.load.config import Config
+    from rotator.load.config import Config, Connection
     from rotator.spec import RotationSpec
     from rotator.stores.file import FileStore
 
@@ -67,28 +67,40 @@ def rekey(options: Options, name: str | None) -> int:
 @command.command("move")
 @click.argument("name")
 @click.option("--to", "to", metavar="STORE", required=True, help="The store's name in rotator.yaml.")
+@click.option("--from", "origin", metavar="STORE", help="Where the record is.  [default: the store in the schedule]")
 @click.option("--overwrite", is_flag=True, help="What the path that consumers read there shows may be lost.")
 @click.pass_obj
-def move(options: Options, name: str, to: str, overwrite: bool) -> int:
+def move(options: Options, name: str, to: str, origin: str | None, overwrite: bool) -> int:
     """Take the record of the spec NAME, and what consumers read, to the same path of another store.
 
     The copy is written, shown to consumers, read back, and what was read logs in; then the old record is emptied: it keeps no secret, and
-    says where the new one is. The old place goes on showing what is current now. Cut off: run it again, the schedule as it was. When it
-    is done, write the new store in the schedule: until then nothing is rotated.
+    says where the new one is. The old place goes on showing what is current now. Cut off: run it again. When it is done, write the new
+    store in the schedule: until then nothing is rotated. With `--from` the schedule may name either store already.
     """
-    from rotator.cli.humans import one
+    from rotator.cli.runs import acting, finish, make_job, new_runner
     from rotator.rotate import Move
 
-    return one(options, name, lambda loaded, spec: Move(_there(options, loaded.config, spec, to), overwrite))
+    loaded, specs = acting(options, [name])
+    if not specs:
+        return finish(options, loaded, [])
+    spec = specs[0].in_store(_store(loaded.config, origin).named) if origin else specs[0]
+    asked = Move(_there(options, loaded.config, spec, to), overwrite)
+    job = make_job(loaded, spec, options=options, command=asked, named=True)
+    return finish(options, loaded, [new_runner(loaded).only(job)])
+
+
+def _store(config: Config, name: str) -> Connection:
+    """The store of this name. `BadInput` where there is none."""
+    if name not in config.stores:
+        raise BadInput(f"no store is called {name!r}", fix=f"the stores are: {', '.join(config.stores)}")
+    return config.stores[name]
 
 
 def _there(options: Options, config: Config, spec: RotationSpec, to: str) -> RotationSpec:
     """The same spec in the other store. `BadInput` where it may not be there."""
-    store, limits = config.stores.get(to), config.connections[spec.connection.name].allow
-    if store is None:
-        raise BadInput(f"no store is called {to!r}", fix=f"the stores are: {', '.join(config.stores)}")
+    store, limits = _store(config, to), config.connections[spec.connection.name].allow
     if to == spec.store.name:
-        raise BadInput(f"{spec.name} is in store {to} already", where=spec.source)
+        raise BadInput(f"{to} is the store in the schedule", where=spec.source, fix="if its record is still in another: --from STORE")
     if limits and not limits.store(to, spec.path):
         raise BadInput(f"connection `{spec.connection.name}` does not allow {to}:{spec.path}", fix="see its `allow` in rotator.yaml")
     folder = options.schedules or Path(options.config).parent / "schedules"
