@@ -15,12 +15,35 @@ from rotator.rotate import Move
 from rotator.testing.kill.worker import Kill, Point, killed
 from rotator.testing.stands import STORES, InPlace, World
 from rotator.testing.stands.base import write_private
+from rotator.testing.stands.stores import TOKEN_FILE
 
 pytestmark = pytest.mark.parametrize("stand", [InPlace.shape], indirect=True, scope="package")
 CORE = ["write record CLAIM", "publish", "write record PUBLISH", "write record RELEASE"]
 """Effects of a move that leave something behind."""
 NUMBERS = count(1)
 """Of worlds: the server is one for all of them."""
+
+
+class TwoStores(World):
+    """A world whose record may go on at another store."""
+
+    there = None
+
+    @property
+    def plugins(self):
+        return [*super().plugins, *([str(self.there.drop_in)] if self.there and self.there.drop_in else [])]
+
+
+def beside(new, world):
+    """The settings of the other store; what logs in there has a file of its own."""
+    mine, there = world.folder / TOKEN_FILE, world.folder / "var/other.token"
+    before = mine.read_text() if mine.exists() else None
+    settings = json.loads(json.dumps(new.settings(world.folder, world.one)).replace(TOKEN_FILE, "var/other.token"))
+    if mine.exists():
+        mine.rename(there)
+    if before:
+        write_private(mine, before)
+    return settings
 
 
 @pytest.fixture
@@ -34,12 +57,12 @@ def worlds(request, stand, tmp_path):
         def make():
             number = next(NUMBERS)
             path = f"team/m{number}"  # of its own: the server is every world's
-            world = World(stand, tmp_path / str(number), f"m{number}", store={"name": "local", "path": path})
+            world = TwoStores(stand, tmp_path / str(number), f"m{number}", store={"name": "local", "path": path})
             world.store_path = path
             owner = yaml.safe_load((world.folder / "rotator.yaml").read_text())
-            owner["stores"]["other"] = new.settings(world.folder, world.one)
+            owner["stores"]["other"] = beside(new, world)
             write_private(world.folder / "rotator.yaml", yaml.safe_dump(owner))
-            world.keeper_there = new
+            world.there = new
             world.adopt()
             return world
 
@@ -118,7 +141,7 @@ def test_an_operator_moves_a_record_and_a_foreign_client_reads_there_what_logs_i
     for command in (("run", "it", "--force"), ("status",), ("audit", "verify"), ("validate",)):
         done = world.rotator(*command)
         assert done.code == 0, done
-    read = world.keeper_there.server.bao("kv", "get", "-mount=secret", "-format=json", world.store_path)
+    read = world.there.server.bao("kv", "get", "-mount=secret", "-format=json", world.store_path)
     shown = json.loads(read)["data"]["data"]
     assert world.stand.works(Credential(name=shown["username"], secret=Secret(shown["password"])))
     assert not world.stand.works(world.first)
