@@ -210,7 +210,7 @@ def _tell_daemon(state: Path, results: list[RunResult]) -> None:
     wakes = [(each.spec, each.wake or soon) for each in results if each.wake or each.exit is not Exit.DONE]
     try:
         tell(state, wakes)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         click.echo(f"a daemon on {state} was not told of this ({error}); it looks at these specs within a day", err=True)
 
 

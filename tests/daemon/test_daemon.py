@@ -216,6 +216,14 @@ def test_a_rotation_by_the_command_line_tells_the_daemon_when_to_look_again(site
         assert index.next() < time.time() + 60
 
 
+def test_an_index_that_cannot_be_used_is_said_and_costs_no_run(site):
+    schedule = site.folder / "schedules/bench.yaml"
+    schedule.write_text(schedule.read_text().replace("every: 2s", "every: 30d"))
+    (site.folder / "var/index.db").mkdir()
+    done = subprocess.run([*ROTATOR, "run", site.users[0]], cwd=site.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, "was not told of this" in done.stderr, "Traceback" in done.stderr) == (0, True, False)
+
+
 def test_an_index_of_an_earlier_version_is_begun_anew(tmp_path):
     with closing(sqlite3.connect(tmp_path / "index.db", isolation_level=None)) as old:
         old.execute("create table wake (spec text primary key, at real not null, failed integer not null default 0)")
