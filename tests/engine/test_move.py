@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from labs import fault_at, rotated
+from labs import due, fault_at, rotated
 
-from rotator.errors import Denied, Exit
+from rotator.errors import Denied, Exit, Unreachable
 from rotator.model import Finding, Level, Secret
 from rotator.record import Lease, Record
-from rotator.rotate import Move, Order, RunResult
+from rotator.rotate import HoldUntil, Move, Order, RunResult
 from rotator.rotate.move import Arrival, Moving
 from rotator.settings import Settings
 from rotator.spec import Named
@@ -381,3 +381,33 @@ def test_a_record_that_went_on_to_a_third_store_is_looked_for_there():
     store.write(PATH, Record(revision=record.revision, identity=removal.old.identity, elsewhere="third:orders/db"))
     result = removal.move()
     assert (result.exit, result.why) == (Exit.HUMAN, "elsewhere")
+
+
+class Suspended(FaultPlan):
+    """The write of what was minted lands, its answer is lost, and meanwhile others do so much that no trace of it is left."""
+
+    def __init__(self, lab):
+        super().__init__({})
+        self.lab, self.slept, self.removal = lab, False, None
+
+    def effect(self, name, kind, call):
+        if name != "write record ISSUE" or self.slept:
+            return super().effect(name, kind, call)
+        super().effect(name, kind, call)
+        self.slept, lab = True, self.lab
+        lab.seam.t += 400
+        lab.run(home="elsewhere", alone=False)
+        for _ in range(8):
+            lab.run(HoldUntil("an audit", 10.0), home="elsewhere", alone=False, named=True)
+        self.removal = Removal(lab)
+        assert self.removal.move(home="elsewhere").why == "moved"
+        raise Unreachable("no answer")
+
+
+def test_who_wakes_after_its_record_has_moved_takes_nothing_back_that_may_be_current():
+    lab = due("issue, two slots")
+    plan = Suspended(lab)
+    assert lab.run(plan=plan, alone=False).why == "conflict"
+    current = plan.removal.record().current.credential
+    assert login(current) in lab.system.living()
+    assert plan.removal.broken + plan.removal.ended() == []
