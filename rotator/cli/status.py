@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rotator.cli import Options, render
+from rotator.cli import Options, moved, render
 from rotator.errors import Exit, RotatorError, worst
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def command(options: Options, names: tuple[str, ...]) -> int:
         chosen = choose(loaded, names)
         rows = [_row(each, stores) for each in chosen]
         if not names:
-            moved = [each for each, row in zip(chosen, rows, strict=True) if row["state"] == "elsewhere"]
-            rows += _of_no_spec(loaded, stores, {stores[each.store.name].read(each.path).elsewhere: each.name for each in moved})
+            gone = [each for each, row in zip(chosen, rows, strict=True) if row["state"] == "elsewhere"]
+            rows += _of_no_spec(loaded, stores, {stores[each.store.name].read(each.path).elsewhere: each.name for each in gone})
     ended = _ended(loaded)
     for row in rows:
         row["last"] = ended.get(row["spec"])
@@ -79,7 +79,10 @@ def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]
             "exit": Exit.HUMAN if error.exit_code is Exit.HUMAN else Exit.FAILED,
             "waits_for": str(error),
         }
-    return describe(spec, record, datetime.now(UTC).timestamp())
+    found = describe(spec, record, datetime.now(UTC).timestamp())
+    if found["state"] == "elsewhere":
+        found["waits_for"] = f"{record.elsewhere}: {moved.of_spec(spec.name, spec.chain, record, stores)}"
+    return found
 
 
 def _told(reloads: Mapping[str, Mapping[str, str | None]] | None) -> str:
@@ -115,12 +118,12 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     step = plan(spec, record, Seen(run="status", shows=dict(record.places)), now)
     state = step.why if step.ends else "due" if step.row in (11, 24) else "unfinished"
     c, p, q = record.current, record.pending, record.previous
-    overdue = c is not None and spec.max_age is not None and now - c.created > spec.max_age
+    overdue = c is not None and not record.elsewhere and spec.max_age is not None and now - c.created > spec.max_age
     reloads, blind = _reloads(spec, record), unobserved(spec, record)
     still = [name for name, each in reloads.items() if each["open"]] if record.attempts and c else []
     end = ENDS.get(step.why)
     fix = end.fix.format(spec=spec.name) if end and end.fix and end.exit is not Exit.DONE else None
-    fix = f"{record.elsewhere}: {fix}" if record.elsewhere else fix
+    fix = f"{record.elsewhere}: {fix}" if step.why == "elsewhere" else fix
     unproven = overdue or still or blind
     exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if unproven else Exit.DONE
     return {
@@ -158,8 +161,8 @@ def _previous(q: Any) -> str:
     return f"{q.credential.name} ({state})"
 
 
-def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], moved: Mapping[str | None, str]) -> list[dict[str, Any]]:
-    """Records that no spec speaks of: what they hold may live on, and nobody rotates it. `moved`: where records of specs are now."""
+def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], gone: Mapping[str | None, str]) -> list[dict[str, Any]]:
+    """Records that no spec speaks of: what they hold may live on, and nobody rotates it. `gone`: where records of specs are now."""
     known = {(each.store.name, each.path) for each in loaded.specs}
     rows = []
     for name, store in stores.items():
@@ -169,20 +172,19 @@ def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], moved: Mapping
             rows.append({"spec": None, "state": "unreadable", "exit": Exit.FAILED, "waits_for": f"store {name}: {error}"})
             continue
         for each in paths:
-            fix = _lost(store, each, moved.get(f"{name}:{each}")) if (name, each) not in known else ""
+            fix = _lost(f"{name}:{each}", store, stores, gone) if (name, each) not in known else ""
             rows += [{"spec": f"{name}:{each}", "state": "of no spec", "exit": Exit.UNPROVEN, "waits_for": fix}] if fix else []
     return rows
 
 
-def _lost(store: Store[Any], path: str, spec: str | None) -> str:
-    """What to do about a record of no spec; nothing where it was moved away and holds no credential any more. `spec`: it was moved here."""
-    if spec:
-        return f"this is the record of {spec} since its move: write this store in the spec"
+def _lost(here: str, store: Store[Any], stores: Mapping[str, Store[Any]], gone: Mapping[str | None, str]) -> str:
+    """What to do about a record of no spec; nothing where it was moved away and holds no credential any more."""
     try:
-        record = store.read(path)
+        record = store.read(here.partition(":")[2])
     except RotatorError as error:
         return str(error)
     if record.elsewhere:
-        again = f"a move of {record.elsewhere} to here did not end: `rotator store move` again, or remove this copy"
-        return again if record.known() else ""
+        return moved.of_copy(here, record, stores)
+    if here in gone:
+        return f"this is the record of {gone[here]} since its move: write this store in the spec"
     return "put its spec back with `retire: true`, or remove the record once its credential is dead"

@@ -14,6 +14,7 @@ from rotator.cli import Options
 from rotator.errors import BadInput, Corrupt, Exit, PortError
 
 if TYPE_CHECKING:
+    from rotator.load import Loaded
     from rotator.load.config import Config, Connection
     from rotator.spec import RotationSpec
     from rotator.stores.file import FileStore
@@ -74,7 +75,7 @@ def move(options: Options, name: str, to: str, origin: str | None, overwrite: bo
     """Take the record of the spec NAME, and what consumers read, to the same path of another store.
 
     The copy is written, shown to consumers, read back, and what was read logs in; then the old record is emptied: it keeps no secret, and
-    says where the new one is. The old place goes on showing what is current now. Cut off: run it again. When it is done, write the new
+    says where the new one is. The old place is left as it is. Cut off: run it again. When it is done, write the new
     store in the schedule: until then nothing is rotated. With `--from` the schedule may name either store already.
     """
     from rotator.cli.runs import acting, finish, make_job, new_runner
@@ -84,7 +85,7 @@ def move(options: Options, name: str, to: str, origin: str | None, overwrite: bo
     if not specs:
         return finish(options, loaded, [])
     spec = specs[0].in_store(_store(loaded.config, origin).named) if origin else specs[0]
-    asked = Move(_there(options, loaded.config, spec, to), overwrite)
+    asked = Move(_there(options, loaded, spec, to), overwrite)
     job = make_job(loaded, spec, options=options, command=asked, named=True)
     return finish(options, loaded, [new_runner(loaded).only(job)])
 
@@ -96,8 +97,9 @@ def _store(config: Config, name: str) -> Connection:
     return config.stores[name]
 
 
-def _there(options: Options, config: Config, spec: RotationSpec, to: str) -> RotationSpec:
+def _there(options: Options, loaded: Loaded, spec: RotationSpec, to: str) -> RotationSpec:
     """The same spec in the other store. `BadInput` where it may not be there."""
+    config = loaded.config
     store, limits = _store(config, to), config.connections[spec.connection.name].allow
     if to == spec.store.name:
         raise BadInput(f"{to} is the store in the schedule", where=spec.source, fix="if its record is still in another: --from STORE")
@@ -106,6 +108,11 @@ def _there(options: Options, config: Config, spec: RotationSpec, to: str) -> Rot
     folder = options.schedules or Path(options.config).parent / "schedules"
     if store.allow and not store.allow.schedule(os.path.relpath(spec.source.rpartition(":")[0], folder)):
         raise BadInput(f"store `{to}` is not for this schedule file", where=spec.source, fix="see its `allow` in rotator.yaml")
+    for each in loaded.specs:
+        if (each.store.name, each.path) == (to, spec.path) and each.name != spec.name:
+            raise BadInput(
+                f"the path {spec.path} in the store {to} belongs to {each.name}", where=each.source, fix="give one of them another path"
+            )
     return spec.in_store(store.named)
 
 

@@ -99,7 +99,8 @@ class Door:
     def __init__(self, spec: RotationSpec, ports: Ports, ledger: Ledger, order: Order, seam: Seam, around: Around | None = None) -> None:
         self.spec, self.ports, self.ledger, self.order, self.seam = spec, ports, ledger, order, seam
         self.around = around or Around()
-        self.record = Record()
+        self.record = self.sent = Record()
+        """As it was read or written last, and as it was sent to the store last."""
         self.seen = Seen(run=order.run, named=order.named, forced=order.forced)
         self.until: float | None = None
         """End of our lease by our own clock; None: we hold none."""
@@ -203,9 +204,9 @@ class Door:
         return error
 
     def secret_in(self, words: str) -> bool:
-        """Whether a secret stands in a plugin's words: one of the record, of an adoption, or one that a plugin logs in with."""
+        """Whether a secret stands in a plugin's words: one of the record (read or sent), of an adoption, or what a plugin logs in with."""
         given = getattr(self.order.command, "credential", None)
-        known = [each.secret for each in (*self.record.known(), given) if each and each.secret]
+        known = [each.secret for each in (*self.record.known(), *self.sent.known(), given) if each and each.secret]
         return any(each.reveal() in words for each in (*known, *self.ports.revealed))
 
     def _told(self, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None) -> None:
@@ -238,7 +239,7 @@ class Door:
             lease=lease,
             name=self.spec.name,
         )
-        store = self.ports.store
+        store, self.sent = self.ports.store, ours
         self.record = self.do(
             step, f"write record {step}", lambda: store.write(self.spec.path, ours), port=store, kind=Kind.WRITE, tries=3, exempt=exempt
         )

@@ -35,7 +35,9 @@ ENDS: dict[str, End] = {
     "time": End(Exit.FAILED, "the time of one run is over; the next run goes on", "run it again"),
     "not_before": End(Exit.FAILED, "an earlier attempt failed; the next one waits", "`rotator run {spec}` does not wait"),
     "adopt": End(
-        Exit.HUMAN, "nothing is known of this spec yet", "take it over: `rotator adopt {spec} --from …` or `rotator adopt {spec} --new`"
+        Exit.HUMAN,
+        "nothing is known of this spec yet",
+        "take it over: `rotator adopt {spec} --from …` or `rotator adopt {spec} --new`; where another store has it: `rotator store move`",
     ),
     "format": End(Exit.HUMAN, "the record was written by a newer version of rotator", "use that version or a newer one"),
     "elsewhere": End(

@@ -7,6 +7,7 @@ from labs import due, with_target
 from rotator.errors import Denied, Exit, Unreachable
 from rotator.model import Finding, Level, Secret
 from rotator.rotate import Adopt
+from rotator.rotate.door import HIDDEN
 from rotator.rotate.messages import ENDS, IN_PLACE
 from rotator.testing.lab import Lab, in_memory
 
@@ -35,6 +36,29 @@ def test_a_secret_in_a_plugin_s_own_words_is_not_shown():
     result = with_target(lab, apply=talkative).run()
     assert "held a secret" in result.message
     assert secret not in repr(result) + "".join(each.line() for each in lab.ledger.events)
+
+
+def test_a_new_secret_in_the_words_of_the_store_that_was_to_keep_it_is_not_shown():
+    lab = due("in place")
+    made, sent = lab.ports, []
+
+    def ports():
+        given = made()
+        write = given.store.write
+
+        def fails(path, record):
+            if not record.pending:
+                return write(path, record)
+            sent.append(record.pending.credential.secret.reveal())
+            raise Unreachable(f"PUT failed: {sent[-1]}")
+
+        given.store.write = fails
+        return given
+
+    lab.ports = ports
+    result = lab.run()
+    assert HIDDEN in result.message
+    assert sent[0] not in result.message + repr([vars(each) for each in lab.ledger.events])
 
 
 def test_the_secret_that_is_being_adopted_is_not_shown_either():

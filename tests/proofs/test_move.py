@@ -1,6 +1,7 @@
 """A record that is moved between files, a real OpenBao and Secrets Manager: killed at any moment, and ended by the same command."""
 
 import json
+import re
 import shutil
 from contextlib import ExitStack
 from functools import partial
@@ -135,7 +136,8 @@ def test_an_operator_moves_a_record_and_a_foreign_client_reads_there_what_logs_i
     assert (stopped.code, stopped.first["state"]) == (4, "elsewhere")
     assert f"other:{world.store_path}" in stopped.first["message"]
     spec, there = world.rotator("--json", "status").json["specs"]
-    assert (spec["state"], spec["waits_for"].startswith(f"other:{world.store_path}: write that store")) == ("elsewhere", True)
+    assert spec["state"] == "elsewhere"
+    assert spec["waits_for"] == f"other:{world.store_path}: write `store: {{name: other, path: {world.store_path}}}` in the spec"
     assert (there["state"], there["waits_for"]) == ("of no spec", "this is the record of it since its move: write this store in the spec")
     world.write_schedule(store={"name": "other", "path": world.store_path})
     for command in (("run", "it", "--force"), ("status",), ("audit", "verify"), ("validate",)):
@@ -151,17 +153,47 @@ def test_an_operator_moves_a_record_and_a_foreign_client_reads_there_what_logs_i
     assert (again.code, again.first["state"]) == (0, "moved")
 
 
-def test_a_copy_of_a_move_that_did_not_end_is_shown_with_the_way_out(worlds):
+def advised(row, number=0):
+    """The words of a command that a row of `status` advises."""
+    return re.findall(r"`rotator ([^`]*)`", row["waits_for"])[number].split()
+
+
+@pytest.mark.parametrize(("effect", "row"), [("publish", 1), ("write record RELEASE", 0), ("write record RELEASE", 1)])
+def test_what_status_advises_after_a_move_was_cut_off_ends_it(worlds, effect, row):
     world = worlds()
-    publish = next(each.number for each in effects_of(worlds()) if each.name == "publish")
-    assert world.run(worker=partial(killed, kill=Kill(publish, "after")), command=to_other(world)).why == "died"
-    status = world.rotator("--json", "status")
-    assert status.code == 3
-    lost = [each for each in status.json["specs"] if each["state"] == "of no spec"]
-    assert [each["spec"] for each in lost] == [f"other:{world.store_path}"]
-    assert "`rotator store move` again" in lost[0]["waits_for"]
-    world.run(command=to_other(world))
-    assert world.rotator("status").code == 4
+    number = next(each.number for each in effects_of(worlds()) if each.name == effect)
+    assert world.run(worker=partial(killed, kill=Kill(number, "after")), command=to_other(world)).why == "died"
+    rows = world.rotator("--json", "status").json["specs"]
+    assert [each["spec"] for each in rows] == ["it", f"other:{world.store_path}"]
+    done = world.rotator("--json", *advised(rows[row]))
+    assert (done.code, done.first["state"]) == (0, "moved"), done
+    world.write_schedule(store={"name": "other", "path": world.store_path})
+    assert world.rotator("run", "it", "--force").code == 0
+    assert world.rotator("audit", "verify").code == 0
+
+
+def test_a_move_that_was_cut_off_is_given_up_by_the_same_words_the_other_way(worlds):
+    world = worlds()
+    number = next(each.number for each in effects_of(worlds()) if each.name == "publish")
+    assert world.run(worker=partial(killed, kill=Kill(number, "after")), command=to_other(world)).why == "died"
+    _, copy = world.rotator("--json", "status").json["specs"]
+    assert "`--from other --to local` empties it" in copy["waits_for"]
+    assert world.rotator("store", "move", "it", "--from", "other", "--to", "local").code == 0
+    rows = world.rotator("--json", "status").json["specs"]
+    assert [(each["spec"], each["state"]) for each in rows] == [("it", "at rest")]
+    assert world.rotator("run", "it", "--force").code == 0
+
+
+def test_the_path_of_another_spec_is_no_place_to_move_to(worlds):
+    world = worlds()
+    schedule = world.folder / "schedules/team.yaml"
+    both = yaml.safe_load(schedule.read_text())
+    other = json.loads(json.dumps(both["rotations"]["it"])) | {"store": {"name": "other", "path": world.store_path}, "publish": []}
+    other["target"]["username"] = "somebody-else"
+    both["rotations"]["billing"] = other
+    write_private(schedule, yaml.safe_dump(both))
+    refused = world.rotator("store", "move", "it", "--to", "other")
+    assert (refused.code, f"other:{world.store_path} belongs to billing" in refused.err) == (2, True), refused
 
 
 def test_a_store_that_is_not_there_or_not_for_this_spec_is_refused_and_nothing_is_touched(worlds):

@@ -1,0 +1,74 @@
+"""What `status` says of two records of one spec: which of them counts, and what to do."""
+
+from dataclasses import replace
+
+from labs import fault_at, rotated
+from removals import Removal
+
+from rotator.cli import moved
+from rotator.cli.status import describe
+from rotator.record import Record
+from rotator.testing.faults import Fault
+from rotator.testing.lab import PATH
+
+OLD, NEW = "local:orders/db", "other:orders/db"
+AHEAD, BACK = "rotator store move orders-db --from local --to other", "rotator store move orders-db --from other --to local"
+
+
+def stores(removal):
+    """Both, by their names."""
+    return {"local": removal.lab.truth, "other": removal.storage.store(removal.lab.runtime())}
+
+
+def said(removal):
+    """Of the old record as the spec's, and of the new one as nobody's."""
+    old, new, both = removal.lab.record(), removal.record(), stores(removal)
+    of_spec = moved.of_spec("orders-db", OLD, old, both) if old.elsewhere else ""
+    return of_spec, moved.of_copy(NEW, new, both) if new.elsewhere else ""
+
+
+def test_after_a_move_the_new_store_is_to_be_written():
+    removal = Removal(rotated("alternating"))
+    removal.move()
+    assert said(removal) == ("write `store: {name: other, path: orders/db}` in the spec", "")
+
+
+def test_a_copy_that_does_not_count_is_ended_or_given_up():
+    removal = Removal(rotated("alternating"))
+    removal.move(fault_at("publish", Fault.CRASH_AFTER))
+    assert said(removal) == ("", f"a copy that does not count: `{AHEAD}` ends its move, `--from other --to local` empties it")
+    named = moved.of_spec("orders-db", NEW, removal.record(), stores(removal))
+    assert named == f"write `store: {{name: local, path: orders/db}}` in the spec, or bring the record here: `{AHEAD}`"
+
+
+def test_between_the_last_two_writes_both_say_the_same_way_on():
+    assert said(Removal(rotated("alternating")).halved()) == (f"a move did not end: `{AHEAD}`",) * 2
+
+
+def test_what_a_move_back_left_is_said():
+    removal = Removal(rotated("alternating"))
+    removal.move()
+    removal.back(fault_at("publish", Fault.CRASH_AFTER))
+    assert f"bring the record here: `{BACK}`" in said(removal)[0]
+
+
+def test_what_leads_nowhere_is_said():
+    removal = Removal(rotated("alternating"))
+    removal.move()
+    old, there = removal.lab.record(), stores(removal)["other"]
+    assert "no store of rotator.yaml" in moved.of_spec("orders-db", OLD, old, {})
+    there.write(PATH, Record(revision=removal.record().revision, elsewhere="third:orders/db"))
+    assert said(removal)[0] == "it went on to third:orders/db"
+    there.write(PATH, Record(revision=removal.record().revision, elsewhere=OLD))
+    assert "each of the two" in said(removal)[0]
+    removal.storage.store(removal.lab.runtime()).shelf.records.clear()
+    assert "no record stands there" in said(removal)[0]
+    there.shelf.down = True
+    assert moved.of_spec("orders-db", OLD, old, stores(removal)) == "the shelf does not answer"
+
+
+def test_a_record_elsewhere_is_not_overdue():
+    removal = Removal(rotated("alternating"))
+    removal.move(fault_at("publish", Fault.CRASH_AFTER))
+    spec = replace(removal.there, max_age=10.0)
+    assert describe(spec, removal.record(), removal.lab.seam.now() + 1e6)["state"] == "elsewhere"
