@@ -15,6 +15,7 @@ from rotator.cli.humans import one
 from rotator.errors import BadInput
 
 if TYPE_CHECKING:
+    from rotator.load import Loaded
     from rotator.spec import RotationSpec
 
 
@@ -48,10 +49,24 @@ def command(
 
     if new and source:
         raise click.UsageError("give either --new or --from")
-    spec = next(iter(choose(options.load_lenient(), [name])), None)
+    loaded = options.load_lenient()
+    spec = next(iter(choose(loaded, [name])), None)
+    if spec is not None:
+        _refuse_where_another_store_has_it(loaded, spec)
     values = None if new or spec is None else read_credential(spec, source)
     asked = Adopt(new=new, take_second=take_second or drop_second, retire=retire, overwrite=frozenset(overwrite))
     return one(options, name, asked, values)
+
+
+def _refuse_where_another_store_has_it(loaded: Loaded, spec: RotationSpec) -> None:
+    """`BadInput`: two records of one credential would each rotate it. A store that cannot be asked is told, and stops nothing."""
+    from rotator.cli import moved
+    from rotator.cli.stores import open_stores
+
+    with open_stores(loaded.config) as stores:
+        there = moved.in_another_store(spec, stores, lambda text: click.echo(text, err=True))
+    if there:
+        raise BadInput(f"the record of {spec.name} stands at {there}", fix=f"run {moved.command(spec.name, there, spec.chain)}")
 
 
 def read_credential(spec: RotationSpec, source: str | None) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rotator.errors import RotatorError
 
 if TYPE_CHECKING:
     from rotator.record import Record
+    from rotator.spec import RotationSpec
     from rotator.store import Store
 
 
@@ -35,6 +36,21 @@ def of_copy(here: str, record: Record, stores: Mapping[str, Store[Any]]) -> str:
         return ""
     back = command(name, here, to).rpartition(f"{name} ")[2]
     return _there(name, here, record, stores) or f"a copy that does not count: {command(name, to, here)} ends its move, `{back} empties it"
+
+
+def in_another_store(spec: RotationSpec, stores: Mapping[str, Store[Any]], told: Callable[[str], object] = str) -> str | None:
+    """`STORE:PATH` of a record of this spec that counts, at the same path of another store. `told` hears of stores that cannot be asked."""
+    for name, store in stores.items():
+        if name == spec.store.name:
+            continue
+        try:
+            record = store.read(spec.path)
+        except RotatorError as error:
+            told(f"store {name} was not asked whether it has the record of {spec.name}: {error}")
+            continue
+        if record.known() and not record.elsewhere and record.identity == spec.identity:
+            return f"{name}:{spec.path}"
+    return None
 
 
 def _there(name: str, here: str, record: Record, stores: Mapping[str, Store[Any]]) -> str:

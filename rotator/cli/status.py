@@ -82,6 +82,9 @@ def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]
     found = describe(spec, record, datetime.now(UTC).timestamp())
     if found["state"] == "elsewhere":
         found["waits_for"] = f"{record.elsewhere}: {moved.of_spec(spec.name, spec.chain, record, stores)}"
+    there = moved.in_another_store(spec, stores) if found["state"] == "adopt" else None
+    if there:
+        found["waits_for"] = f"its record is at {there}: {moved.command(spec.name, there, spec.chain)}"
     return found
 
 
@@ -178,13 +181,15 @@ def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], gone: Mapping[
 
 
 def _lost(here: str, store: Store[Any], stores: Mapping[str, Store[Any]], gone: Mapping[str | None, str]) -> str:
-    """What to do about a record of no spec; nothing where it was moved away and holds no credential any more."""
+    """What to do about a record of no spec; nothing where it names no credential (any more)."""
     try:
         record = store.read(here.partition(":")[2])
     except RotatorError as error:
         return str(error)
     if record.elsewhere:
         return moved.of_copy(here, record, stores)
+    if not record.known() and not record.pending and not record.doomed:
+        return ""
     if here in gone:
         return f"this is the record of {gone[here]} since its move: write this store in the spec"
     return "put its spec back with `retire: true`, or remove the record once its credential is dead"

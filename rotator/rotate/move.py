@@ -15,7 +15,7 @@ from typing import Any
 
 from rotator.after import after
 from rotator.audit import EventName, Phase, Result
-from rotator.errors import Conflict, RotatorError
+from rotator.errors import Conflict, Corrupt, RotatorError
 from rotator.model import Credential, Level
 from rotator.plan import plan
 from rotator.record import Record, to_document
@@ -129,6 +129,8 @@ class Moving(Run):
             self.doing = self.arrival.doing
             if isinstance(error, Conflict):
                 raise Stopped("conflict", f"in {self.arrival.spec.chain}", fix=error.fix) from None
+            if isinstance(error, Corrupt) and self.claimed:
+                self.release("failed")
             raise
 
     def _looked(self) -> RunResult | None:

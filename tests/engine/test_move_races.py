@@ -4,7 +4,7 @@ import pytest
 from labs import due, fault_at, rotated
 from removals import Removal
 
-from rotator.errors import Conflict, Exit, Unreachable
+from rotator.errors import Conflict, Corrupt, Exit, Unreachable
 from rotator.record import Record
 from rotator.rotate import HoldUntil
 from rotator.testing.faults import Crash, Fault, FaultPlan
@@ -108,6 +108,19 @@ def test_a_race_at_the_new_record_gives_the_lease_of_the_old_one_back():
     assert "other:orders/db" in result.message
     assert lab.record().lease is None
     assert removal.move().why == "moved"
+
+
+def test_a_copy_that_is_read_back_broken_gives_both_leases_back():
+    removal = Removal(rotated("alternating"))
+
+    def broken(name, _kind, call):
+        if name == "read record back":
+            raise Corrupt("this is no record")
+        return call()
+
+    assert removal.move(perform=broken).exit is Exit.HUMAN
+    assert (removal.lab.record().lease, removal.record().lease) == (None, None)
+    assert removal.lab.record().known()
 
 
 def test_what_was_done_at_the_new_place_is_told_though_the_lease_lapsed():

@@ -67,6 +67,18 @@ def test_what_leads_nowhere_is_said():
     assert moved.of_spec("orders-db", OLD, old, stores(removal)) == "the shelf does not answer"
 
 
+def test_a_record_in_another_store_is_found_where_the_schedule_names_one_that_has_none():
+    removal, told = Removal(rotated("alternating")), []
+    both = stores(removal)
+    assert moved.in_another_store(removal.there, both) == OLD
+    assert moved.in_another_store(removal.old, both) is None
+    other = replace(removal.there.identity, endpoint="another")
+    assert moved.in_another_store(replace(removal.there, identity=other), both) is None
+    removal.lab.truth.shelf.down = True
+    assert moved.in_another_store(removal.there, both, told.append) is None
+    assert "does not answer" in told[0]
+
+
 def test_a_record_elsewhere_is_not_overdue():
     removal = Removal(rotated("alternating"))
     removal.move(fault_at("publish", Fault.CRASH_AFTER))

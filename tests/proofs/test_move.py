@@ -184,6 +184,18 @@ def test_a_move_that_was_cut_off_is_given_up_by_the_same_words_the_other_way(wor
     assert world.rotator("run", "it", "--force").code == 0
 
 
+def test_who_names_the_new_store_first_is_told_to_move_the_record_and_may_not_adopt_a_second_one(worlds):
+    world = worlds()
+    world.write_schedule(store={"name": "other", "path": world.store_path})
+    asked = world.rotator("adopt", "it", "--new")
+    assert (asked.code, f"the record of it stands at local:{world.store_path}" in asked.err) == (2, True), asked
+    row, _ = world.rotator("--json", "status").json["specs"]
+    assert row["waits_for"].startswith(f"its record is at local:{world.store_path}")
+    done = world.rotator("--json", *advised(row))
+    assert (done.code, done.first["state"]) == (0, "moved"), done
+    assert world.rotator("run", "it", "--force").code == 0
+
+
 def test_the_path_of_another_spec_is_no_place_to_move_to(worlds):
     world = worlds()
     schedule = world.folder / "schedules/team.yaml"
@@ -193,7 +205,7 @@ def test_the_path_of_another_spec_is_no_place_to_move_to(worlds):
     both["rotations"]["billing"] = other
     write_private(schedule, yaml.safe_dump(both))
     refused = world.rotator("store", "move", "it", "--to", "other")
-    assert (refused.code, f"other:{world.store_path} belongs to billing" in refused.err) == (2, True), refused
+    assert (refused.code, f"the path {world.store_path} in the store other belongs to billing" in refused.err) == (2, True), refused
 
 
 def test_a_store_that_is_not_there_or_not_for_this_spec_is_refused_and_nothing_is_touched(worlds):
