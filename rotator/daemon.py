@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,13 +26,15 @@ from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.seam import Seam
 from rotator.state import StateDir
-from rotator.wakes import INDEX, WakeIndex
+from rotator.wakes import INDEX, open_index
 from rotator.worker import Job
 
 LONGEST_SLEEP = 60.0
 """Seconds: APScheduler waits on the monotonic clock, so a suspend or a clock step makes it late by no more than this."""
 HEARTBEAT = "daemon.alive"
 DEAD_AFTER = 3 * LONGEST_SLEEP
+AGAIN = 10.0
+"""Seconds until the wake index is tried again that was not written."""
 LEAST_WAIT = 1.0
 """Seconds between two looks at one spec, whatever a run says."""
 
@@ -88,8 +91,7 @@ class Daemon:
         if alone is None:
             self.say("another daemon uses this state directory", state=str(self.state.path))
             return Exit.BUSY
-        self.index = WakeIndex(self.state.path / INDEX)
-        self.index.keep_only(self.loaded.specs, self.seam.now())
+        self.open_index()
         for number, act in ((signal.SIGTERM, self._stop), (signal.SIGINT, self._stop), (signal.SIGHUP, self._reload)):
             signal.signal(number, act)
         self.scheduler.start()
@@ -107,6 +109,23 @@ class Daemon:
             os.close(alone)
         self.say("daemon has stopped; every step that was begun has ended")
         return Exit.DONE
+
+    def open_index(self) -> None:
+        """Learn when each spec is to be looked at. `BadInput` where that cannot be kept."""
+        try:
+            self.index = open_index(self.state.path)
+            self.says = self._keep_only(self.loaded)
+        except (sqlite3.Error, OSError) as error:
+            raise BadInput(
+                f"the wake index cannot be used ({error})", where=str(self.state.path / INDEX), fix="see its disk and its mode"
+            ) from None
+        self.looking: dict[str, tuple[str, int]] = {}
+        """What each spec said, and how often it had failed, when the look at it that goes on was begun."""
+        self.unkept: dict[str, tuple[str, float, int]] = {}
+        """When to look again at specs, and how often that failed: what the index did not take yet."""
+
+    def _keep_only(self, loaded: Loaded) -> dict[str, str]:
+        return self.index.keep_only(loaded.specs, self.seam.now(), {name: each.settings for name, each in loaded.config.reloads.items()})
 
     def _alone(self) -> int | None:
         lock = os.open(self.state.path / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -132,44 +151,57 @@ class Daemon:
     def _round(self) -> None:
         """Collect results, start what is due, sleep until something happens."""
         self.woken.clear()
-        if self.reload_asked:
-            self._load_again()
-        for result in self.runner.pump(self._told):
-            self._ended(result)
-        self._start_due()
+        try:
+            if self.reload_asked:
+                self._load_again()
+            self._collect()
+            self._start_due()
+            following = self.index.next()
+        except sqlite3.Error as error:  # another's write took longer than ours waits, or the disk is full: it may pass
+            self.say("the wake index was not written; it is tried again", error=str(error))
+            following = self.seam.now() + AGAIN
         self._beat()
-        self._arm()
+        self._arm(following)
         if self.runner.running or not self.runner.stopping:  # the last run may have ended before this round began
             self.woken.wait()
 
     def _told(self, _future: object) -> None:
         self.woken.set()
 
+    def _collect(self) -> None:
+        """What has ended; and what the index did not take before."""
+        for result in self.runner.pump(self._told):
+            self._ended(result)
+        for name, (says, at, failed) in list(self.unkept.items()):
+            self.index.set(name, says, at, failed, self.seam.now())
+            del self.unkept[name]
+
     def _start_due(self) -> None:
         busy = {each.spec.name for each in (*self.runner.running.values(), *self.runner.waiting)}
         for name in self.index.due(self.seam.now()):
-            if name not in busy:
+            if name not in busy and name not in self.unkept:
+                self.index.begin(name)
+                self.looking[name] = self.says[name], self.index.failed(name)
                 self.runner.add(self.job(self.loaded, name))
-        for result in self.runner.pump(self._told):
-            self._ended(result)
+        self._collect()
 
     def _ended(self, result: RunResult) -> None:
         """A run says when it wants to be looked at again; a failed look waits longer each time."""
-        now = self.seam.now()
-        failed = 0 if result.exit is Exit.DONE else self.index.failed(result.spec) + 1
+        now, name = self.seam.now(), result.spec
+        says, before = self.looking.pop(name, ("", 0))
+        failed = 0 if result.exit is Exit.DONE else before + 1
         at = result.wake or now + min(60.0 * 2 ** min(failed, 10), 3600.0)
         if failed and not result.claimed:
             at = min(at, now + min(60.0 * 2 ** min(failed, 10), 6 * 3600.0))
         at = max(at, now + LEAST_WAIT)
-        self.index.set(result.spec, at + spread(result.spec, min(60.0, (at - now) / 100)), failed)
+        self.unkept[name] = (says, at + spread(name, min(60.0, (at - now) / 100)), failed)
         if result.exit is not Exit.DONE:
             self.say(result.message, spec=result.spec, exit=int(result.exit), fix=result.fix)
 
-    def _arm(self) -> None:
+    def _arm(self, following: float | None) -> None:
         """Wake at the next spec's time, and at least each minute: a suspend would make a longer sleep late."""
         now, busy = self.seam.now(), bool(self.runner.running)
         at = now + LONGEST_SLEEP
-        following = self.index.next()
         if following is not None and not busy:
             at = min(at, max(following, now))
         elif following is not None and following > now:
@@ -193,7 +225,16 @@ class Daemon:
         else:
             if loaded.config.state != self.state.path:
                 raise BadInput("the state directory cannot change while the daemon runs", fix="stop it and start it again")
-            self.loaded = loaded
-            self.index.keep_only(loaded.specs, self.seam.now())
+            self._take(loaded)
             self.say("configuration loaded", specs=len(loaded.specs))
         notify("READY=1")
+
+    def _take(self, loaded: Loaded) -> None:
+        """Go on with this configuration. Jobs in line are dropped: their specs are due still, and come again by what they say now."""
+        try:
+            self.says = self._keep_only(loaded)
+        except sqlite3.Error:
+            self.reload_asked = True
+            raise
+        self.loaded = loaded
+        self.runner.waiting.clear()

@@ -21,7 +21,7 @@ LONGEST_NAME = 200
 
 
 class StateDir:
-    """`STATE/`: `id`, `locks/`, `index.db`. Made with mode 0700 at first use of `prepare`."""
+    """`STATE/`: `id`, `locks/`, a daemon's wake index. Made with mode 0700 at first use of `prepare`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +29,8 @@ class StateDir:
     def prepare(self) -> None:
         """Make it, if it is not there. `BadInput` where that cannot be done. May be called twice, and by several processes at once."""
         try:
-            (self.path / "locks").mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in (self.path, self.path / "locks"):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._id_file.exists():
                 self._new_id()
         except OSError as error:

@@ -3,13 +3,11 @@
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,14 +16,13 @@ import pytest
 from rotator.cli.runs import make_job
 from rotator.daemon import LONGEST_SLEEP, Daemon, spread
 from rotator.errors import Exit
-from rotator.load import load
 from rotator.model import Secret
 from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.stores.file import FileStore
 from rotator.target import Runtime
 from rotator.testing.bench.site import Site
-from rotator.wakes import WakeIndex, tell
+from rotator.wakes import INDEX, WakeIndex
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,7 +143,8 @@ def test_a_daemon_that_is_told_to_end_as_its_last_run_ends_does_not_sleep_once_m
     done.set_result(RunResult(spec=loaded.specs[0].name, exit=Exit.DONE, why="at rest", message=""))
     daemon = Daemon(loaded, load=lambda: loaded, job=make_job, runner=Runner(runs=1, per_connection=1), say=lambda *_, **__: None)
     daemon.state.prepare()
-    daemon.index = WakeIndex(daemon.state.path / "index.db")
+    daemon.open_index()
+    daemon.index.keep_only([], 0.0)  # nothing is due
     daemon.scheduler.start()
     daemon.runner.running[done] = make_job(loaded, loaded.specs[0])
     daemon.runner.busy[loaded.specs[0].connection.name] = 1
@@ -162,55 +160,13 @@ def test_without_a_daemon_nothing_is_healthy(tmp_path):
     assert subprocess.run([*ROTATOR, "--state", str(tmp_path), "daemon", "--healthy"], check=False).returncode == 1
 
 
-def named(name, **says):
-    """A spec that says something."""
-    spec = load(ROOT / "rotator.example.yaml", ROOT / "schedules").specs[0]
-    return replace(spec, name=name, **says)
-
-
-def test_the_wake_index_is_a_cache_that_follows_the_configuration(tmp_path):
-    a, b, c = (named(each) for each in "abc")
-    index = WakeIndex(tmp_path / "index.db")
-    index.keep_only([a, b], 100.0)
-    assert index.due(100.0) == ["a", "b"]
-    index.set("a", 500.0, 2)
-    assert (index.due(100.0), index.next(), index.failed("a"), index.failed("nobody")) == (["b"], 100.0, 2, 0)
-    index.keep_only([a, c], 200.0)
-    assert index.due(200.0) == ["c"]
-    index.keep_only([], 0.0)
-    assert index.next() is None
-    index.close()
-
-
-def test_a_spec_that_says_something_else_is_looked_at_now_and_one_that_only_moved_in_its_file_is_not(tmp_path):
-    spec = named("a")
-    index = WakeIndex(tmp_path / "index.db")
-    index.keep_only([spec], 100.0)
-    index.set("a", 86_400.0, 3)
-    index.keep_only([replace(spec, source="elsewhere.yaml:99")], 200.0)
-    assert (index.due(200.0), index.failed("a")) == ([], 3)
-    index.keep_only([replace(spec, grace=spec.grace + 1)], 200.0)
-    assert (index.due(200.0), index.failed("a")) == (["a"], 0)
-    index.close()
-
-
-def test_a_run_beside_the_daemon_makes_it_look_sooner_and_never_later(tmp_path):
-    tell(tmp_path, [("a", 1.0)])
-    assert not (tmp_path / "index.db").exists()
-    index = WakeIndex(tmp_path / "index.db")
-    index.keep_only([named("a"), named("b")], 0.0)
-    for each in "ab":
-        index.set(each, 1000.0, 0)
-    tell(tmp_path, [("a", 500.0), ("b", 2000.0), ("nobody", 1.0)])
-    assert (index.due(500.0), index.next(), index.due(1000.0)) == (["a"], 500.0, ["a", "b"])
-    index.close()
-
-
 def test_a_rotation_by_the_command_line_tells_the_daemon_when_to_look_again(site):
     schedule = site.folder / "schedules/bench.yaml"
     schedule.write_text(schedule.read_text().replace("every: 2s", "every: 10s"))
-    with closing(WakeIndex(site.folder / "var/index.db")) as index:
-        index.keep_only(site.adopted().specs, time.time() + 86_400)
+    now = time.time()
+    with closing(WakeIndex(site.folder / "var" / INDEX)) as index:
+        for name, says in index.keep_only(site.adopted().specs, now).items():
+            index.set(name, says, now + 86_400, 0, now)
         done = subprocess.run([*ROTATOR, "run", site.users[0], "--force"], cwd=site.folder, check=True)
         assert done.returncode == 0
         assert index.next() < time.time() + 60
@@ -219,19 +175,9 @@ def test_a_rotation_by_the_command_line_tells_the_daemon_when_to_look_again(site
 def test_an_index_that_cannot_be_used_is_said_and_costs_no_run(site):
     schedule = site.folder / "schedules/bench.yaml"
     schedule.write_text(schedule.read_text().replace("every: 2s", "every: 30d"))
-    (site.folder / "var/index.db").mkdir()
+    (site.folder / "var" / INDEX).mkdir()
     done = subprocess.run([*ROTATOR, "run", site.users[0]], cwd=site.folder, capture_output=True, text=True, check=False)
     assert (done.returncode, "was not told of this" in done.stderr, "Traceback" in done.stderr) == (0, True, False)
-
-
-def test_an_index_of_an_earlier_version_is_begun_anew(tmp_path):
-    with closing(sqlite3.connect(tmp_path / "index.db", isolation_level=None)) as old:
-        old.execute("create table wake (spec text primary key, at real not null, failed integer not null default 0)")
-        old.execute("insert into wake (spec, at) values ('a', 1e12)")
-    index = WakeIndex(tmp_path / "index.db")
-    index.keep_only([named("a")], 100.0)
-    assert index.due(100.0) == ["a"]
-    index.close()
 
 
 def test_ten_thousand_specs_do_not_wake_together():

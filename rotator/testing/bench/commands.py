@@ -131,8 +131,11 @@ def idle_daemon(specs: int = 10_000, seconds: int = 120) -> dict[str, Any]:
 
 def _asleep(folder: Path) -> None:
     """The wake index of a daemon that has looked at everything and found nothing due for a day."""
-    with closing(WakeIndex(folder / "var" / INDEX)) as wakes:
-        wakes.keep_only(load(folder / "rotator.yaml").specs, time.time() + 86400)
+    loaded, now = load(folder / "rotator.yaml"), time.time()
+    reloads = {name: each.settings for name, each in loaded.config.reloads.items()}
+    with closing(WakeIndex(folder / "var" / INDEX)) as wakes, wakes.transaction():
+        for name, says in wakes.keep_only(loaded.specs, now, reloads).items():
+            wakes.set(name, says, now + 86400, 0, now)
 
 
 def peak_rss_mb() -> int:

@@ -1,0 +1,258 @@
+"""The wake index: a cache that loses no look, whoever writes beside the daemon, and whatever the clock does."""
+
+import sqlite3
+import stat
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rotator.cli.runs import make_job
+from rotator.daemon import AGAIN, Daemon
+from rotator.errors import BadInput, Exit
+from rotator.load import load
+from rotator.rotate import RunResult
+from rotator.runner import Runner
+from rotator.spec import ReloadSpec
+from rotator.state import StateDir
+from rotator.testing.fake_seam import FakeSeam
+from rotator.wakes import INDEX, fingerprint, open_index, tell
+
+ROOT = Path(__file__).parents[2]
+DAY = 86_400.0
+BUSY = "database is locked"
+
+
+def example():
+    return load(ROOT / "rotator.example.yaml", ROOT / "schedules")
+
+
+def named(name, **says):
+    """A spec that says something."""
+    return replace(example().specs[0], name=name, **says)
+
+
+@pytest.fixture
+def index(tmp_path):
+    with closing(open_index(tmp_path)) as made:
+        yield made
+
+
+def test_it_follows_the_configuration(index):
+    a, b, c = (named(each) for each in "abc")
+    says = index.keep_only([a, b], 100.0)
+    assert index.due(100.0) == ["a", "b"]
+    index.set("a", says["a"], 500.0, 2, 100.0)
+    assert (index.due(100.0), index.next(), index.failed("a"), index.failed("nobody")) == (["b"], 100.0, 2, 0)
+    index.keep_only([a, c], 200.0)
+    assert index.due(200.0) == ["c"]
+    index.keep_only([], 0.0)
+    assert index.next() is None
+
+
+def test_a_spec_that_says_something_else_is_looked_at_now_and_one_that_only_moved_in_its_file_is_not(index):
+    spec = named("a")
+    index.set("a", index.keep_only([spec], 100.0)["a"], DAY, 3, 100.0)
+    index.keep_only([replace(spec, source="elsewhere.yaml:99")], 200.0)
+    assert (index.due(200.0), index.failed("a")) == ([], 3)
+    index.keep_only([replace(spec, grace=spec.grace + 1)], 200.0)
+    assert (index.due(200.0), index.failed("a")) == (["a"], 0)
+
+
+def test_what_its_reloads_are_told_is_part_of_what_a_spec_says():
+    spec = named("a", reloads=(ReloadSpec("app", 1),))
+    assert fingerprint(spec, {"app": "url: a"}) != fingerprint(spec, {"app": "url: b"})
+    assert fingerprint(spec, {"app": "url: a", "other": 1}) == fingerprint(spec, {"app": "url: a", "other": 2})
+
+
+def test_the_end_of_a_look_that_was_begun_before_a_change_does_not_put_the_next_off(index):
+    before = index.keep_only([named("a")], 100.0)["a"]
+    index.keep_only([named("a", grace=77.0)], 200.0)
+    index.set("a", before, DAY, 0, 300.0)
+    assert index.due(300.0) == ["a"]
+
+
+def test_a_run_beside_the_daemon_makes_it_look_sooner_and_never_later(tmp_path):
+    tell(tmp_path, [("a", 1.0)])
+    assert not (tmp_path / INDEX).exists()
+    with closing(open_index(tmp_path)) as index:
+        for name, says in index.keep_only([named("a"), named("b")], 0.0).items():
+            index.set(name, says, 1000.0, 0, 0.0)
+        tell(tmp_path, [("a", 500.0), ("b", 2000.0), ("nobody", 1.0)])
+        assert (index.due(500.0), index.next(), index.due(1000.0)) == (["a"], 500.0, ["a", "b"])
+
+
+def test_what_is_told_while_a_look_goes_on_is_not_lost_at_its_end(tmp_path, index):
+    says = index.keep_only([named("a")], 0.0)["a"]
+    index.begin("a")
+    tell(tmp_path, [("a", 500.0)])
+    index.set("a", says, DAY, 0, 100.0)
+    assert (index.due(100.0), index.due(500.0)) == ([], ["a"])
+    index.begin("a")
+    index.set("a", says, DAY, 0, 501.0)
+    assert index.due(501.0) == []
+
+
+def test_a_clock_that_was_years_ahead_for_a_minute_costs_no_look(tmp_path, index):
+    ahead, now = 1_900_000_000.0, 1_800_000_000.0
+    index.set("a", index.keep_only([named("a")], ahead)["a"], ahead + DAY, 0, ahead)
+    assert index.due(ahead + 60) == []
+    assert index.due(now) == ["a"]
+    with closing(open_index(tmp_path)) as again:
+        says = again.keep_only([named("a")], now)["a"]
+        assert again.due(now) == ["a"]
+        again.set("a", says, now + DAY, 0, now)
+        assert again.due(now) == again.due(now - 30) == []
+
+
+def test_an_index_that_is_broken_is_begun_anew(tmp_path):
+    (tmp_path / INDEX).write_bytes(b"\0garbage" * 1000)
+    with closing(open_index(tmp_path)) as index:
+        index.keep_only([named("a")], 100.0)
+        assert index.due(100.0) == ["a"]
+
+
+def test_a_command_line_of_another_version_touches_nothing_and_an_index_of_an_earlier_one_goes(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "index.db", isolation_level=None)) as old:
+        old.execute("create table wake (spec text primary key, at real not null)")
+        old.execute("insert into wake (spec, at) values ('a', 1e12)")
+        tell(tmp_path, [("a", 1.0)])
+        assert old.execute("select * from wake").fetchall() == [("a", 1e12)]
+    open_index(tmp_path).close()
+    assert [each.name for each in tmp_path.iterdir()] == [INDEX]
+
+
+def test_a_state_directory_and_its_index_are_for_nobody_else(tmp_path):
+    state = StateDir(tmp_path / "var/rotator")
+    state.prepare()
+    open_index(state.path).close()
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (state.path, state.path / "locks", state.path / INDEX)}
+    assert modes == {"rotator": 0o700, "locks": 0o700, INDEX: 0o600}
+
+
+def test_thousands_of_results_are_told_at_once(index):
+    names = [f"s{each}" for each in range(3000)]
+    spec = named("a")
+    index.keep_only([replace(spec, name=each) for each in names], 0.0)
+    asked = []
+    index.db.set_trace_callback(asked.append)
+    index.sooner([(each, 5.0) for each in names])
+    index.db.set_trace_callback(None)
+    assert [each for each in asked if not each.startswith("update")] == ["begin immediate", "COMMIT"]
+    assert len(index.due(5.0)) == 3000
+
+
+# ---- the daemon with it
+
+
+class Looked:
+    """A daemon whose rounds a test makes itself; its runs are results that the test sets."""
+
+    def __init__(self, folder):
+        loaded = example()
+        self.loaded = replace(loaded, config=replace(loaded.config, state=folder / "state"))
+        self.said, self.seam = [], FakeSeam()
+        runner = Runner(runs=1, per_connection=1)
+        self.daemon = Daemon(self.loaded, load=lambda: self.loaded, job=make_job, runner=runner, say=self.say, seam=self.seam)
+        self.daemon.state.prepare()
+        self.daemon.open_index()
+        self.spec, self.index = self.loaded.specs[0], self.daemon.index
+        for name, says in self.daemon.says.items():
+            self.index.set(name, says, self.seam.now() + 1000 * DAY, 0, self.seam.now())
+        self.file = self.daemon.state.path / INDEX
+        self.daemon.woken.wait = lambda: None
+        self.daemon.scheduler.add_job = lambda *_, **__: None
+
+    def say(self, text, **about):
+        self.said.append((text, about))
+
+    def begins(self):
+        """A run of the first spec."""
+        self.going = Future()
+        self.daemon.looking[self.spec.name] = self.daemon.says[self.spec.name], 0
+        self.daemon.runner.running[self.going] = make_job(self.loaded, self.spec)
+        self.daemon.runner.busy[self.spec.connection.name] = 1
+
+    def ends(self):
+        """It is at rest, and wants a look in a day."""
+        self.going.set_result(RunResult(spec=self.spec.name, exit=Exit.DONE, why="at rest", message="", wake=self.seam.now() + DAY))
+
+    def reload(self, **says):
+        """SIGHUP, with the first spec changed."""
+        self.loaded = replace(self.loaded, specs=(replace(self.spec, **says), *self.loaded.specs[1:]))
+        self.daemon.reload_asked = True
+
+
+@pytest.fixture
+def looked(tmp_path):
+    made = Looked(tmp_path)
+    yield made
+    made.daemon.index.close()
+
+
+def test_a_spec_that_is_changed_while_its_run_goes_on_is_looked_at_as_soon_as_that_ends(looked):
+    looked.begins()
+    looked.reload(grace=77.0)
+    looked.daemon._load_again()
+    looked.ends()
+    looked.daemon._collect()
+    assert looked.index.due(looked.seam.now()) == [looked.spec.name]
+
+
+def test_jobs_in_line_are_made_anew_by_a_new_configuration(looked):
+    looked.daemon.runner.add(make_job(looked.loaded, looked.spec))
+    looked.reload(grace=77.0)
+    looked.daemon._load_again()
+    assert not looked.daemon.runner.waiting
+    assert looked.index.due(looked.seam.now()) == [looked.spec.name]
+
+
+def test_an_index_that_is_locked_for_long_costs_no_result_and_no_reload(looked):
+    looked.begins()
+    looked.ends()
+    looked.reload(grace=looked.spec.grace)
+    with closing(sqlite3.connect(looked.file, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        looked.daemon._round()
+        looked.daemon._round()
+    assert {about["error"] for _, about in looked.said} == {BUSY}
+    assert looked.daemon.reload_asked
+    looked.daemon._round()
+    assert ("configuration loaded", {"specs": len(looked.loaded.specs)}) in looked.said
+    assert not looked.daemon.unkept
+    at = looked.index.db.execute("select at from wake where spec = ?", (looked.spec.name,)).fetchone()[0]
+    assert DAY <= at - looked.seam.now() < DAY + 61
+
+
+def test_it_is_tried_again_soon(looked):
+    armed = []
+    looked.daemon._arm = armed.append
+    looked.daemon.index.db.close()
+    looked.daemon._round()
+    assert armed == [looked.seam.now() + AGAIN]
+    looked.daemon.open_index()
+
+
+def test_a_short_lock_is_waited_for(looked):
+    other = sqlite3.connect(looked.file, isolation_level=None, check_same_thread=False)
+    other.execute("begin immediate")
+    timer = threading.Timer(0.2, other.close)
+    timer.start()
+    begun = time.monotonic()
+    looked.index.sooner([(looked.spec.name, 5.0)])
+    assert time.monotonic() - begun < 2.0
+    timer.join()
+
+
+def test_an_index_that_cannot_be_opened_is_said_at_the_start(looked):
+    looked.index.close()
+    looked.file.unlink()
+    looked.file.mkdir()
+    with pytest.raises(BadInput, match="the wake index cannot be used"):
+        looked.daemon.open_index()
+    looked.file.rmdir()
+    looked.daemon.open_index()
