@@ -8,6 +8,9 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+# Python may keep what it has compiled: it is in this checkout too, and else each command and each test worker would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 ARGS ?=
 TESTS ?=

@@ -33,7 +33,7 @@ def shape(how: Any, **keys: Any) -> dict[str, Any]:
 
 
 def target(server: RawServer, how: Any, **keys: Any) -> HttpToken:
-    used = runtime({"admin": "admin-secret-0123456789"}, timeout=1.0)
+    used = runtime({"admin": "admin-secret-0123456789"})
     return HttpToken(connection(f"{server.url}/hub/api", tokens=shape(how, **keys)), HttpTokenSettings(principal="billing"), used)
 
 
