@@ -59,6 +59,8 @@ def _after_error(spec: RotationSpec, step: Step, outcome: Outcome, r: Record, no
         return r
     if name is Name.UNDO and error in ("Rejected", "Unfit"):
         assert r.previous is not None
+        if not step.what:
+            return r  # a human asked: it stays as it is
         return r.but(compromised=r.compromised | {r.previous.id})
     if (name is Name.CONFIRM and error == "Unfit") or name in (Name.PUBLISH, Name.RELOAD):
         return r  # row 16 again; row 14 counts it
@@ -118,6 +120,7 @@ def _undo(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: fl
         revoke_after=None,
         asked=r.asked or bool(step.what),
         places={},
+        hold=None,
     )
 
 
@@ -158,7 +161,7 @@ def _confirm(_spec: RotationSpec, _step: Step, _outcome: Outcome, r: Record, now
     q = r.previous
     assert q is not None
     tombstones, compromised = bury(r, q.id, q.credential, now), r.compromised - {q.id}
-    return r.but(previous=None, attempts=0, not_before=None, tombstones=tombstones, compromised=compromised)
+    return r.but(previous=None, attempts=0, not_before=None, tombstones=tombstones, compromised=compromised, hold=None)
 
 
 def _abort(spec: RotationSpec, _step: Step, _outcome: Outcome, r: Record, now: float) -> Record:

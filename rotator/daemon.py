@@ -182,8 +182,15 @@ class Daemon:
             if name not in busy and name not in self.unkept:
                 self.index.begin(name)
                 self.looking[name] = self.says[name], self.index.failed(name)
-                self.runner.add(self.job(self.loaded, name))
+                self._add(name)
         self._collect()
+
+    def _add(self, name: str) -> None:
+        """Put its job in line; one that cannot be made (a plugin that is gone, say) stops no other."""
+        try:
+            self.runner.add(self.job(self.loaded, name))
+        except RotatorError as error:
+            self._ended(RunResult(spec=name, exit=error.exit_code, why="failed", message=str(error)))
 
     def _ended(self, result: RunResult) -> None:
         """A run says when it wants to be looked at again; a failed look waits longer each time."""
@@ -193,7 +200,7 @@ class Daemon:
         at = result.wake or now + min(60.0 * 2 ** min(failed, 10), 3600.0)
         if failed and not result.claimed:
             at = min(at, now + min(60.0 * 2 ** min(failed, 10), 6 * 3600.0))
-        at = max(at, now + LEAST_WAIT)
+        at = max(at, now + (min(30.0 * 2 ** min(failed, 10), 3600.0) if failed else LEAST_WAIT))  # its slot may have passed already
         self.unkept[name] = (says, at + spread(name, min(60.0, (at - now) / 100)), failed)
         if result.exit is not Exit.DONE:
             self.say(result.message, spec=result.spec, exit=int(result.exit), fix=result.fix)
@@ -211,7 +218,10 @@ class Daemon:
 
     def _beat(self) -> None:
         """For the health check, and for systemd's watchdog."""
-        (self.state.path / HEARTBEAT).touch()
+        try:
+            (self.state.path / HEARTBEAT).touch()
+        except OSError as error:
+            self.say("the heartbeat was not written", error=str(error))
         notify("WATCHDOG=1")
 
     def _load_again(self) -> None:

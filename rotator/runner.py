@@ -220,7 +220,8 @@ class Runner:
 
 def result_of(job: Job, future: Future[RunResult]) -> RunResult:
     """How the run ended; a process that died or ran over its time left its record as it was: the next run goes on."""
-    died: dict[str, Any] = {"spec": job.spec.name, "exit": Exit.FAILED, "why": "died", "fix": ENDS["died"].fix}
+    fix = f"`rotator status {job.spec.name}`; what was asked and is not there is given again" if job.order.command else ENDS["died"].fix
+    died: dict[str, Any] = {"spec": job.spec.name, "exit": Exit.FAILED, "why": "died", "fix": fix}
     try:
         return future.result()
     except (TimeoutError, CancelledError):

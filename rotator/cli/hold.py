@@ -7,6 +7,10 @@ import click
 from rotator.cli import Options
 from rotator.cli.humans import one
 from rotator.cli.runs import parse_duration
+from rotator.errors import BadInput
+
+LONGEST = 3650 * 86400.0
+"""Seconds."""
 
 
 @click.command("hold")
@@ -18,4 +22,7 @@ def command(options: Options, name: str, span: str, reason: str) -> int:
     """Keep the old credential alive until so long from now. Refused once its revocation is written down."""
     from rotator.rotate import HoldUntil
 
-    return one(options, name, HoldUntil(reason, parse_duration(span, "--for")))
+    seconds = parse_duration(span, "--for")
+    if seconds > LONGEST:
+        raise BadInput("--for: at most 3650d", fix="a hold can be given again before it ends")
+    return one(options, name, HoldUntil(reason, seconds))

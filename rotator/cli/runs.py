@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rotator.worker import Job
 
 
+LAST = datetime.max.replace(tzinfo=UTC).timestamp() - 86400
 AFTER_FAILURE = 60.0
 """Seconds after which a daemon looks at what failed here."""
 
@@ -225,7 +226,8 @@ def parse_duration(text: str, option: str) -> float:
 
 
 def when(seconds: float | None) -> str:
-    """A time for people: UTC, to the second."""
+    """A time for people: UTC, to the second; the last one there is for what lies after it."""
+    seconds = seconds and min(seconds, LAST)
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -35,10 +35,12 @@ def command(options: Options, names: tuple[str, ...]) -> int:
     loaded, _ = acting(options, names)
     with open_stores(loaded.config) as stores:
         chosen = choose(loaded, names)
-        rows = [_row(each, stores) for each in chosen]
+        others = dict(stores)
+        rows = [_row(each, stores, others) for each in chosen]
+        found = {at: row["spec"] for row in rows if (at := row.pop("at", None))}
         if not names:
             gone = [each for each, row in zip(chosen, rows, strict=True) if row["state"] == "elsewhere"]
-            rows += _of_no_spec(loaded, stores, {stores[each.store.name].read(each.path).elsewhere: each.name for each in gone})
+            rows += _of_no_spec(loaded, stores, found | dict(_moved_to(each, stores) for each in gone))
     ended = _ended(loaded)
     for row in rows:
         row["last"] = ended.get(row["spec"])
@@ -69,7 +71,13 @@ def _ended(loaded: Loaded) -> dict[str, str]:
         return {}
 
 
-def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]:
+def _moved_to(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> tuple[str, str]:
+    """Where the record of a spec is now, and the spec's name."""
+    return moved.follow(spec.name, spec.chain, stores[spec.store.name].read(spec.path), stores)[0], spec.name
+
+
+def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]], others: dict[str, Store[Any]]) -> dict[str, Any]:
+    """Of one spec. `others`: the stores that answer, where its record is looked for if its own has none."""
     try:
         record = stores[spec.store.name].read(spec.path)
     except RotatorError as error:
@@ -81,10 +89,10 @@ def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> dict[str, Any]
         }
     found = describe(spec, record, datetime.now(UTC).timestamp())
     if found["state"] == "elsewhere":
-        found["waits_for"] = f"{record.elsewhere}: {moved.of_spec(spec.name, spec.chain, record, stores)}"
-    there = moved.in_another_store(spec, stores) if found["state"] == "adopt" else None
+        found["waits_for"] = moved.of_spec(spec.name, spec.chain, record, stores)
+    there = moved.in_another_store(spec, others) if found["state"] == "adopt" else None
     if there:
-        found["waits_for"] = f"its record is at {there}: {moved.command(spec.name, there, spec.chain)}"
+        found |= {"waits_for": f"its record is at {there}: {moved.command(spec.name, there, spec.chain)}", "at": there}
     return found
 
 
@@ -127,7 +135,10 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
     end = ENDS.get(step.why)
     fix = end.fix.format(spec=spec.name) if end and end.fix and end.exit is not Exit.DONE else None
     fix = f"{record.elsewhere}: {fix}" if step.why == "elsewhere" else fix
-    unproven = overdue or still or blind
+    leaked = ["current"] if c is not None and c.id in record.compromised else []
+    open_points = [f"{each} is still open" for each in still] + [f"{each} was not observed" for each in blind]
+    open_points += [f"{each} is marked as leaked" for each in leaked]
+    unproven = overdue or open_points
     exit = step.exit if step.exit in (Exit.HUMAN, Exit.UNPROVEN) else Exit.UNPROVEN if unproven else Exit.DONE
     return {
         "spec": spec.name,
@@ -138,13 +149,7 @@ def describe(spec: RotationSpec, record: Record, now: float) -> dict[str, Any]:
         "pending": (p.credential.name if p.credential else "reserved") if p else None,
         "previous": _previous(q) if q else None,
         "reloads": reloads,
-        "waits_for": "; ".join(
-            filter(
-                None,
-                [fix or _waits_for(step), *(f"{each} is still open" for each in still), *(f"{each} was not observed" for each in blind)],
-            )
-        )
-        or None,
+        "waits_for": "; ".join(filter(None, [fix or _waits_for(step), *open_points])) or None,
         "exit": exit,
     }
 
@@ -164,7 +169,7 @@ def _previous(q: Any) -> str:
     return f"{q.credential.name} ({state})"
 
 
-def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], gone: Mapping[str | None, str]) -> list[dict[str, Any]]:
+def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], gone: Mapping[str, str]) -> list[dict[str, Any]]:
     """Records that no spec speaks of: what they hold may live on, and nobody rotates it. `gone`: where records of specs are now."""
     known = {(each.store.name, each.path) for each in loaded.specs}
     rows = []
@@ -180,7 +185,7 @@ def _of_no_spec(loaded: Loaded, stores: Mapping[str, Store[Any]], gone: Mapping[
     return rows
 
 
-def _lost(here: str, store: Store[Any], stores: Mapping[str, Store[Any]], gone: Mapping[str | None, str]) -> str:
+def _lost(here: str, store: Store[Any], stores: Mapping[str, Store[Any]], gone: Mapping[str, str]) -> str:
     """What to do about a record of no spec; nothing where it names no credential (any more)."""
     try:
         record = store.read(here.partition(":")[2])
@@ -191,5 +196,5 @@ def _lost(here: str, store: Store[Any], stores: Mapping[str, Store[Any]], gone: 
     if not record.known() and not record.pending and not record.doomed:
         return ""
     if here in gone:
-        return f"this is the record of {gone[here]} since its move: write this store in the spec"
+        return f"this is the record of {gone[here]}: write this store in the spec"
     return "put its spec back with `retire: true`, or remove the record once its credential is dead"

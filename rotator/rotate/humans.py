@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rotator.after import bury
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
 from rotator.generate import password
@@ -38,6 +39,8 @@ class Humans(Steps):
             raise Stopped("refused", "there is no old credential alive to hold")
         if q.revoke_intent or q.revoked:
             raise Stopped("refused", "too late: the old credential is being revoked")
+        if q.id in self.record.compromised:
+            raise Stopped("refused", "the old credential is marked as leaked: it is not kept alive")
         self.tell(Phase.RECORD, EventName.HELD, outcome=Result.SUCCESS, reason=command.why)
         return self.record.but(hold=Hold(self.order.actor, command.why, self.seam.now() + command.seconds))
 
@@ -46,17 +49,26 @@ class Humans(Steps):
         r = self.record
         p, q = r.pending, r.previous
         if p:
-            if self.spec.in_place and not r.current:
-                raise Stopped("refused", "there is nothing to go back to: the first rotation is not finished")
+            self._something_to_go_back_to()
             self.tell(Phase.RECORD, EventName.UNDO_ASKED, outcome=Result.SUCCESS)
             return r.but(pending=replace(p, failed=p.failed or Failure("undo")))
         if not q or self.spec.in_place or q.credential.secret is None:
             raise Stopped("refused", "there is no old credential to go back to")
         if q.revoke_intent or q.revoked:
             raise Stopped("refused", "too late: the old credential is being revoked")
+        if r.current and q.created > r.current.created:
+            raise Stopped("refused", "it was gone back already", fix=f"`rotator run {self.spec.name}` shows it everywhere")
+        if q.id in r.compromised:
+            raise Stopped("refused", "the old credential is marked as leaked, or was refused when it was tried before")
         self.tell(Phase.RECORD, EventName.UNDO_ASKED, outcome=Result.SUCCESS)
         self.seen = self.seen.but(undo=True)
         return r
+
+    def _something_to_go_back_to(self) -> None:
+        """A first secret that the core has chosen cannot be taken back: it would live on, and nobody would know it."""
+        if self.spec.is_set and not self.record.current:
+            fix = f"let it end: `rotator run {self.spec.name}`; then `rotator compromise {self.spec.name}`, if it leaked"
+            raise Stopped("refused", "there is nothing to go back to: the first rotation is not finished", fix=fix)
 
     def resolve(self, command: Resolve) -> Record:
         """Accept or revoke an id that nobody could tell, or give up what a place shows."""
@@ -74,6 +86,12 @@ class Humans(Steps):
         self.tell(
             Phase.RECORD, EventName.RESOLVED, outcome=Result.SUCCESS, reason=what or f"overwrite {' '.join(sorted(command.overwrite))}"
         )
+        if command.revoke and self._somebody_s_place():
+            fix = f"find out whose that is; then `rotator resolve {self.spec.name} --overwrite PLACE`, or take the place out of the spec"
+            raise Stopped("refused", f"a place shows a value that is none of ours, and it may be {command.revoke}", fix=fix)
+        if r.pending and r.pending.reserved is not None and not r.pending.credential:  # what nobody has named yet is no orphan of this mint
+            others = set(unknown) - {command.accept, command.revoke}
+            r = r.but(pending=replace(r.pending, reserved=r.pending.reserved | others))
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         return r.but(base=r.base | {command.accept}) if command.accept else r
@@ -95,18 +113,17 @@ class Humans(Steps):
         version = {"current": r.current, "previous": r.previous, "pending": r.pending}[command.which]
         if not version:
             raise Stopped("refused", f"there is no {command.which} credential")
+        if command.which == "pending":
+            self._something_to_go_back_to()
         self.tell(Phase.RECORD, EventName.COMPROMISED, outcome=Result.SUCCESS, reason=command.which, rotation=version.id)
-        return r.but(compromised=r.compromised | {version.id})
+        return r.but(compromised=r.compromised | {version.id}, hold=None if command.which == "previous" else r.hold)
 
     # ---- adoption
 
     def adopt(self, command: Adopt) -> Record:
         """First take-over. Raises `Stopped` where it would lose track of something."""
         r = self.record
-        if r.pending or r.previous:
-            raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
-        if command.new and r.current:
-            raise Stopped("refused", f"there is a current credential; `rotator run {self.spec.name} --force` makes a new one")
+        self._may_adopt(command)
         self._adopt_findings(command)
         id = self.seam.new_id()
         foreign = self._foreign_places(id, command)
@@ -118,12 +135,52 @@ class Humans(Steps):
             )
         self.seen = self.seen.but(overwrite=command.overwrite)
         seq = max(r.seq, int(self.seam.now()))  # higher than any fence that a lost record left at the target
+        generation = r.generation + 1 if r.identity else max(r.generation, int(self.seam.now()))  # and than any that a place was shown
         keep = r.but(
-            seq=seq, identity=self.spec.identity, current=None, places={}, reloads={}, revoke_after=None, attempts=0, not_before=None
-        )
+            seq=seq, generation=generation, identity=self.spec.identity, current=None, pending=None, previous=None, places={}, reloads={},
+            revoke_after=None, attempts=0, not_before=None, hold=None, tombstones=self._given_up() if self._same_system() else (),
+        )  # fmt: skip
         adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
         self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason="new" if command.new else "existing", rotation=id)
         return adopted
+
+    def _same_system(self) -> bool:
+        """Whether the record, if there is one, is about what the spec is about."""
+        return self.record.identity in (None, self.spec.identity)
+
+    def same_as_current(self, command: Adopt) -> bool:
+        """Whether what is adopted is current already: then only the second user or secret is dealt with."""
+        c = self.record.current
+        return c is not None and command.credential is not None and c.credential.same(command.credential)
+
+    def _may_adopt(self, command: Adopt) -> None:
+        """Raise `Stopped` where what the record knows would live on and be forgotten."""
+        r, name, here = self.record, self.spec.name, self._same_system()
+        if command.new and command.retire:
+            raise Stopped("refused", "--retire goes with the credential that is current: --from")
+        if command.new and r.current and here:
+            raise Stopped("refused", f"there is a current credential; `rotator run {name} --force` makes a new one")
+        works = here and r.current is not None and not self.same_as_current(command) and self.works(Name.ADOPT, r.current.credential)
+        if (r.pending or r.previous) and (works or not here or command.new or command.retire or self._goes_on()):
+            raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
+        if works:
+            fix = (
+                f"`rotator run {name} --force` makes a new one; to deal with a second user or secret, adopt what `rotator get {name}` shows"
+            )
+            raise Stopped("refused", "the current credential works: beside another one it would live on, and nobody would end it", fix=fix)
+
+    def _goes_on(self) -> bool:
+        """Whether the next run can go on with pending."""
+        p = self.record.pending
+        return p is not None and p.credential is not None and self.works(Name.ADOPT, p.credential)
+
+    def _given_up(self) -> tuple[Tombstone, ...]:
+        """The tombstones, with pending and the current that does not work any more: every run makes sure that they are dead."""
+        r, now = self.record, self.seam.now()
+        for each in (r.current, r.pending):
+            if each:
+                r = r.but(tombstones=bury(r, each.id, each.credential, now))
+        return r.tombstones
 
     def _foreign_places(self, id: str, command: Adopt) -> set[str]:
         """Places that show neither the adopted credential nor one that the record knows."""
@@ -152,7 +209,7 @@ class Humans(Steps):
             self.staged = id
             pending = Pending(id, now, Credential(name=self.spec.principals[0], secret=password(self.spec.password, self.seam)))
         else:
-            self._room(len(live))
+            self._room(len(live), "delete one there, or adopt the one in use: --from, with --retire ID for another")
             pending = Pending(id, now, None, live, now + LEASE)
             self.seen = self.seen.but(clear=id)
         return keep.but(pending=pending, base=live)
@@ -167,33 +224,49 @@ class Humans(Steps):
         if command.retire is None and not self.spec.is_set:
             self._room(len(ids))
         retired = Previous(self.seam.new_id(), Credential(name=command.retire, secret=None), now) if command.retire else None
+        tombstones, previous = keep.tombstones, self.record.previous
+        if previous and not self.spec.shape.one_user and previous.credential.name == credential.name:
+            tombstones, previous = bury(keep, previous.id, previous.credential, now), None
         return keep.but(
             current=Version(id, credential, now),
-            previous=retired,
+            previous=retired or previous,
             last_slot=now,
-            base=others - {command.retire or ""},
-            tombstones=tuple(each for each in keep.tombstones if not each.credential.same(credential)),
+            base=others - {command.retire or ""} - self._ours(),
+            compromised=keep.compromised | ({id} if self.same_as_current(command) and self._leaked() else set()),
+            tombstones=tuple(each for each in tombstones if not each.credential.same(credential)),
         )
+
+    def _leaked(self) -> bool:
+        """Whether current is marked as leaked."""
+        return self.record.current is not None and self.record.current.id in self.record.compromised
+
+    def _ours(self) -> frozenset[str]:
+        """Ids that live and are, or may be, of our making: no human has to do with them."""
+        r, p = self.record, self.record.pending
+        known = {each.name for each in r.known()} if self._same_system() else set[str]()
+        return frozenset(known | (set(self.seen.live) - p.reserved - r.base if p and p.reserved is not None else set[str]()))
 
     def _fits(self, credential: Credential) -> None:
         """It must be of this spec's users, and log in."""
         first = self.spec.principals[:1] if self.spec.shape is not Shape.ALTERNATING else self.spec.principals
         if self.spec.is_set and credential.name not in first:
-            raise Stopped("refused", f"this spec rotates {' and '.join(self.spec.principals)}, not {credential.name}")
+            text = f"this spec rotates {' and '.join(self.spec.principals)}, and the credential names another user"  # it may be the secret
+            raise Stopped("refused", text)
         try:
             self.prove(Name.ADOPT, credential)
         except (Rejected, Unfit) as error:
-            raise Stopped("refused", f"{credential.name} does not work: {error.what}", fix=error.fix) from None
+            raise Stopped("refused", f"the credential does not work: {error.what}", fix=error.fix) from None
 
-    def _room(self, living: int) -> None:
+    def _room(self, living: int, fix: str = "give one up with --retire ID") -> None:
         """The others must leave a slot for the next rotation."""
         most = self.ports.target.can.max_live
         if most and living >= most:
-            raise Stopped("refused", f"all {most} slots are taken, so no new one could be minted", fix="give one up with --retire ID")
+            raise Stopped("refused", f"all {most} slots are taken, so no new one could be minted", fix=fix)
 
     def takes_second(self, command: Adopt) -> bool:
         """Whether this adoption has a second user or secret to deal with."""
-        return command.take_second and self.spec.is_set and not self.spec.in_place
+        one_user = self.spec.shape.one_user and command.new  # whose new secret is set with nothing to keep
+        return command.take_second and self.spec.is_set and not self.spec.in_place and not one_user
 
     def take_second(self, adopted: Record) -> None:
         """Lock the second user, or drop the second secret, once the record says that we are here. Only then it says what is adopted."""

@@ -227,6 +227,7 @@ class Looks(Door):
         if isinstance(command, Adopt) and command.credential:
             known = [command.credential, *(each.credential for each in r.tombstones)]
             known += [Credential(name=command.retire, secret=None)] if command.retire else []
+            known += [r.previous.credential] if r.previous else []
         return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)
 
     def check_store(self) -> list[Finding]:
@@ -257,8 +258,10 @@ class Looks(Door):
             return None
         except Rejected:
             p = self.record.pending
+            if p and p.credential and self.works(Name.CHECK, p.credential):
+                return None
             if self.spec.is_set:
-                if (p and p.credential and self.works(Name.CHECK, p.credential)) or self.seen.alive_tombstones:
+                if self.seen.alive_tombstones:
                     return None
                 if p and p.failed and p.failed.acked:
                     return None

@@ -82,6 +82,11 @@ ENDS: dict[str, End] = {
         "the current credential is older than its policy allows",
         "see what keeps it from being rotated: `rotator status {spec}`",
     ),
+    "leaked": End(
+        Exit.UNPROVEN,
+        "the current credential is marked as leaked and still lives: no new one could be made yet",
+        "where the old one is in the way: `rotator compromise {spec} --version previous`; `retire: true` makes no new one: take it out",
+    ),
     "not observed": End(
         Exit.UNPROVEN,
         "all that can be done is done, but a place shows nobody what it holds",

@@ -58,7 +58,8 @@ class Arrival(Run):
         """Whether the store is as it should be, and what stands there may be replaced. Raises `Stopped` where not, `PortError`."""
         there, command = self.record, self.order.command
         assert isinstance(command, Move)
-        if not (empty(there) or marker(there) or there.elsewhere == source):
+        moved = there.identity in (None, old.identity) and (marker(there) or there.elsewhere == source)
+        if not (empty(there) or moved):
             raise Stopped("refused", f"a record stands at {self.spec.chain} already", fix="choose another path or store")
         found = self.do(Name.CHECK, "check store", self.ports.store.check, port=self.ports.store, kind=Kind.READ)
         failed = [self._shown(each) for each in found if each.level is Level.FAIL]
@@ -138,7 +139,8 @@ class Moving(Run):
         r, there = self.record, self.arrival.spec.chain
         self.arrival.ours = tuple(r.known())
         first = plan(self.spec, r, self.seen, self.seam.now())
-        if first.ends and first.row <= LAST_ROW_BEFORE_CHECK and (first.why != "elsewhere" or r.elsewhere != there):
+        copy = first.why == "elsewhere" and (r.elsewhere == there or not marker(r))
+        if first.ends and first.row <= LAST_ROW_BEFORE_CHECK and not copy:
             return self.ended(first.why, step=first)
         if not r.elsewhere:
             self._ready()
@@ -169,7 +171,7 @@ class Moving(Run):
         if there.elsewhere == here.chain and marker(there) and r.known():
             back = f"rotator store move {here.name} --from {to.store.name} --to {here.store.name}"
             raise Stopped("refused", f"a move from {to.chain} to {here.chain} did not end", fix=back)
-        if there.elsewhere or not there.known():
+        if there.elsewhere or not there.known() or there.identity != r.identity:
             return self.ended("elsewhere", there.elsewhere or f"{to.chain}, where none stands")
         return self._moved() if marker(r) else None
 

@@ -11,10 +11,10 @@ from rotator.model import Credential, Finding, Level
 from rotator.plan import plan
 from rotator.record import Lease, Record
 from rotator.rotate.door import Kind
+from rotator.rotate.ends import Ends
 from rotator.rotate.foresee import foresee
-from rotator.rotate.humans import Humans
 from rotator.rotate.looks import observe
-from rotator.rotate.messages import DONE, ENDS, end_of
+from rotator.rotate.messages import ENDS
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Move, Resolve, RunResult, Stopped, Undo
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
@@ -37,7 +37,7 @@ MOST_STEPS = 60
 """A run has some twenty; more is a loop."""
 
 
-class Run(Humans):
+class Run(Ends):
     """One process working on one rotation. `go` may be called once."""
 
     def go(self) -> RunResult:
@@ -129,14 +129,19 @@ class Run(Humans):
         """Claim with what a human asked for. A second user or secret is dealt with before the record says that there is a current:
         else a crash in between would leave it alive, and later runs at rest.
         """
-        if isinstance(command, Adopt) and self.takes_second(command):
+        if isinstance(command, Adopt) and self.takes_second(command) and not self.same_as_current(command):
             self.claim(asked.but(current=None, pending=None))
             self.take_second(asked)
-            return self.write(asked, Name.ADOPT)
+            self.write(asked, Name.ADOPT)
+            self.kept = True
+            return
         self.claim(asked)
+        self.kept = not self.seen.undo
+        if isinstance(command, Adopt) and self.takes_second(command):
+            self.take_second(asked)
         if isinstance(command, Resolve) and command.revoke:
             self._revoke_resolved()
-        return None
+        return
 
     def _revoke_resolved(self) -> None:
         """`resolve --revoke`: the claim has named it; kill it."""
@@ -262,7 +267,7 @@ class Run(Humans):
         goes_on = {
             Name.VERIFY: not kept_pending,
             Name.APPLY: error == "Refused",
-            Name.UNDO: error != "Refused",
+            Name.UNDO: error != "Refused" and bool(step.what),
             Name.CONFIRM: error == "Unfit",
         }
         return None if goes_on.get(step.name, False) else self.failed_why()
@@ -323,52 +328,6 @@ class Run(Humans):
             return trouble
         return None
 
-    def ended(
-        self,
-        why: str,
-        detail: str = "",
-        *,
-        step: Step | None = None,
-        fix: str | None = None,
-        until: float | None = None,
-        code: Exit | None = None,
-    ) -> RunResult:
-        """The result, in words."""
-        end, detail = end_of(why, in_place=self.spec.in_place), detail or self.details(why)
-        code = code or (step.exit if step and step.exit is not None else end.exit)
-        if why == "not_before" and not self.open_work():
-            code = Exit.DONE
-        worse, about = self.worse() if code is Exit.DONE else ("", "")
-        if worse:
-            why, code, end, detail = worse, ENDS[worse].exit, ENDS[worse], detail or about
-        told, text = fix or end.fix, "; ".join([*self.done(), end.text])
-        return RunResult(
-            spec=self.spec.name,
-            exit=code,
-            why=why,
-            message=f"{text}: {detail}" if detail else text,
-            fix=told.format(spec=self.spec.name) if told and not fix else told,
-            wake=until or (step.what if step and step.name is Name.WAIT else self.next_wake(why)),
-            steps=tuple(self.steps),
-            findings=self.findings,
-            claimed=self.claimed,
-        )
-
-    def details(self, why: str) -> str:
-        """What this run has seen that led to such an end."""
-        if why == "foreign_change":
-            return "; ".join(each.text for each in self.findings if each.level is Level.FAIL)
-        if why == "elsewhere":
-            return str(self.record.elsewhere)
-        return "; ".join(self.open_places) if why == "open place" else ""
-
-    def done(self) -> list[str]:
-        """What this run has done to its end, in words."""
-        names = [str(each.name) for each in self.complete if each.phase != "drop"] if not self.order.dry else []
-        if isinstance(self.order.command, Adopt) and self.claimed:
-            names.insert(0, "ADOPT")
-        return [DONE[each] for each in dict.fromkeys(names) if each in DONE]
-
     def idle(self, result: RunResult) -> RunResult:
         """A run that took no lease leaves one event in the ledger's own chain."""
         self.waiting.clear()
@@ -380,21 +339,3 @@ class Run(Humans):
         except LedgerFailed as error:
             return self.ended("ledger", str(error))
         return result
-
-    def open_work(self) -> bool:
-        """Whether a rotation is unfinished."""
-        return bool(self.record.pending or self.record.previous)
-
-    def next_wake(self, why: str) -> float | None:
-        """When this spec is to be looked at again."""
-        r, now = self.record, self.seam.now()
-        if why in ("adopt", "format", "elsewhere", "identity"):
-            return now + self.spec.check_every
-        times = [now + self.spec.check_every, *(each.until for each in r.tombstones)]
-        if r.not_before and r.not_before > now:
-            return r.not_before
-        if r.lease and why == "lease":
-            return r.lease.until
-        if r.current and not self.spec.retire:
-            times.append(self.spec.when.next_slot(r.last_slot, now))
-        return min(times)

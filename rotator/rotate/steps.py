@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rotator.errors import PortError, Rejected, Unfit
+from rotator.errors import Foreign, PortError, Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
-from rotator.plan import labelled, orphans, strangers, unobserved
+from rotator.plan import labelled, orphans, strangers
 from rotator.record import Mark
 from rotator.rotate.door import Kind
 from rotator.rotate.looks import Looks
 from rotator.rotate.order import Stopped
 from rotator.spec import PlaceSpec
-from rotator.step import OK, Name, Outcome, Step
+from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome, Step
 from rotator.target import IssueTarget, SetTarget
 
 
@@ -100,14 +100,19 @@ class Steps(Looks):
         live = self.listed(Name.RECOVER)
         self.seen = self.seen.but(live=live)
         ids, certain = orphans(self.spec, self.record, live)
-        return Outcome(data=ids) if certain else Outcome("suspect")
+        return Outcome(data=ids) if certain and not (ids and self._somebody_s_place()) else Outcome("suspect")
 
     def sweep(self, step: Step) -> Outcome:
         """Revoke orphans that carry our label."""
         if step.phase == "act":
             return self._revoke_doomed(Name.SWEEP)
         live = self.listed(Name.SWEEP)
-        return Outcome(data=labelled(strangers(self.record, live), live))
+        ids = labelled(strangers(self.record, live), live)
+        return Outcome("suspect") if ids and self._somebody_s_place() else Outcome(data=ids)
+
+    def _somebody_s_place(self) -> bool:
+        """Whether a place shows what is none of ours: it may be the orphan, as with a record that was restored from a backup."""
+        return any(shows == FOREIGN and place not in self.seen.overwrite for place, shows in self.seen.shows.items())
 
     def _revoke_doomed(self, name: Name) -> Outcome:
         """Without labels an orphan is switched off first, and current must still work."""
@@ -137,6 +142,8 @@ class Steps(Looks):
         assert r.current is not None
         each, port = self.place_port(step.what)
         id, generation, fields = r.current.id, r.generation, self.ports.target.fields
+        if self.seen.shows.get(step.what) == UNREAD:
+            self._read_first(each)
         values = each.place.values(r.current.credential.values(fields))
         self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
         if each.attested:
@@ -150,6 +157,14 @@ class Steps(Looks):
         except Rejected:
             return Outcome("Foreign")
         return OK
+
+    def _read_first(self, each: PlaceSpec) -> None:
+        """A place that could not be read before: what stands there now may be somebody's. Raises `PortError`."""
+        shows = self.shown(Name.PUBLISH, each)
+        if shows == UNREAD:
+            raise self.unread[each.place.name]
+        if shows == FOREIGN and each.place.name not in self.seen.overwrite:
+            raise Foreign(f"{each.place.name} shows a value that is none of ours")
 
     def _as_read(self, each: PlaceSpec, read: Mapping[str, Secret], current: Credential) -> Credential:
         """The credential as a consumer of that place holds it."""
@@ -183,14 +198,6 @@ class Steps(Looks):
         if isinstance(outcome.data, Mark):
             return f"{step.what} attested, not observed"
         return outcome.error or step.phase
-
-    def worse(self) -> tuple[str, str]:
-        """What keeps a run that did all it could from saying so: current is older than its policy allows, or nobody saw it in a place."""
-        c, most = self.record.current, self.spec.max_age
-        if c is not None and most is not None and self.seam.now() - c.created > most:
-            return "overdue", ""
-        blind = unobserved(self.spec, self.record) if not self.order.dry else []
-        return ("not observed", ", ".join(blind)) if blind else ("", "")
 
     # ---- back
 

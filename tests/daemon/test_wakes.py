@@ -228,6 +228,44 @@ def test_an_index_that_is_locked_for_long_costs_no_result_and_no_reload(looked):
     assert DAY <= at - looked.seam.now() < DAY + 61
 
 
+def test_a_job_that_cannot_be_made_stops_no_other_and_is_tried_again_later(looked):
+    first, second = looked.loaded.specs[:2]
+    for each in (first, second):
+        looked.index.sooner([(each.name, looked.seam.now())])
+
+    def job(loaded, name):
+        if name == first.name:
+            raise BadInput("its plugin is gone")
+        looked.made = name
+        raise BadInput("enough of a test")
+
+    looked.daemon.job = job
+    looked.daemon._start_due()
+    assert looked.made == second.name
+    assert "its plugin is gone" in [text for text, _ in looked.said]
+    assert looked.index.due(looked.seam.now() + 59) == []
+    assert set(looked.index.due(looked.seam.now() + 200)) == {first.name, second.name}
+
+
+def test_a_look_that_failed_is_repeated_after_a_minute_though_its_slot_has_passed(looked):
+    looked.begins()
+    passed = looked.seam.now() - 5
+    failed = RunResult(spec=looked.spec.name, exit=Exit.HUMAN, why="foreign_change", message="", wake=passed)
+    looked.going.set_result(failed)
+    looked.daemon._collect()
+    assert looked.index.due(looked.seam.now() + 59) == []
+    assert looked.index.due(looked.seam.now() + 130) == [looked.spec.name]
+
+
+def test_a_heartbeat_that_cannot_be_written_ends_nothing(looked):
+    (looked.daemon.state.path / "daemon.alive").mkdir(mode=0o500)
+    looked.daemon._beat()
+    looked.daemon.state.path.joinpath("daemon.alive").rmdir()
+    looked.daemon.state = StateDir(looked.daemon.state.path / "gone")
+    looked.daemon._beat()
+    assert looked.said[-1][0] == "the heartbeat was not written"
+
+
 def test_it_is_tried_again_soon(looked):
     armed = []
     looked.daemon._arm = armed.append

@@ -57,7 +57,7 @@ def test_a_deleted_key_in_grace_is_gone_back_from():
     assert lab.record().current.credential.same(alive)
 
 
-def test_a_deleted_key_in_mid_revoke_the_record_is_moved_aside_and_one_that_works_is_adopted(tmp_path):
+def test_a_deleted_key_in_mid_revoke_gives_way_to_one_that_works(tmp_path):
     lab = Lab("issue, two slots", on_disk(tmp_path))
     lab.adopt()
     lab.at(10_010)
@@ -71,13 +71,23 @@ def test_a_deleted_key_in_mid_revoke_the_record_is_moved_aside_and_one_that_work
     alive = Credential(name="key-minted", secret=Secret(THEIRS))
     lab.system.keys["key-minted"] = TwinKey(THEIRS, lab.seam.now())
     lab.oracle.living = lab.system.living()
-    for command in (None, Undo(), Adopt(credential=alive)):
+    for command in (None, Undo()):
         assert lab.run(command, named=True).exit in (Exit.HUMAN, Exit.FAILED)
+    adopted = lab.run(Adopt(credential=alive), named=True)
+    assert (adopted.exit, living(lab)) == (Exit.DONE, [alive.name])
+    lab.at(20_010)
+    assert lab.run(named=True, forced=True).exit is Exit.DONE
+
+
+def test_a_record_that_was_lost_is_adopted_anew(tmp_path):
+    lab = Lab("issue, two slots", on_disk(tmp_path))
+    lab.adopt()
     for kind in ("records", "values"):
         (tmp_path / "store" / kind / f"{PATH}.rec").rename(tmp_path / kind)
     lab.oracle.start()
-    adopted = lab.run(Adopt(credential=alive, overwrite=PLACES))
-    assert (adopted.exit, living(lab)) == (Exit.DONE, [alive.name])
+    assert lab.run(named=True).why == "adopt"
+    adopted = lab.run(Adopt(credential=lab.first, overwrite=PLACES), named=True)
+    assert (adopted.exit, living(lab)) == (Exit.DONE, [lab.first.name])
     assert lab.run(named=True, forced=True).why == "grace"
 
 

@@ -52,6 +52,15 @@ class Removal:
         plan.perform = perform or plan.perform
         return self._moving(plan, home, self.there, self.old)
 
+    def emptied(self, third):
+        """`--from` the new store `--to` a third one, where the record counts."""
+        lab, spec = self.lab, self.lab.spec.in_store(Named("memory", "third", Settings()))
+        store = third.store(lab.runtime())
+        ports = replace(self.made(), store=store, places={"third": store, "env": self.made().places["env"]})
+        order = Order(run="third", home="home", take_over=True, command=Move(spec), timeout=2.0)
+        arrival = Arrival(spec, ports, lab.ledger, order, lab.seam, FaultPlan({}))
+        return Moving(arrival, self.there, self.ports(there=True), lab.ledger, order, lab.seam, FaultPlan({})).go()
+
     def _moving(self, plan, home, source, to, **asked):
         self.moves += 1
         lab, ahead = self.lab, to is self.there

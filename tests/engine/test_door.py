@@ -366,7 +366,7 @@ def test_nothing_is_adopted_that_the_target_s_check_forbids():
         return [Finding(Level.FAIL, "privilege.missing", "no right", "GRANT it")]
 
     result = with_target(lab, check=failing).run(Adopt(credential=lab.first))
-    assert (result.why, result.fix) == ("check", "GRANT it")
+    assert (result.why, result.fix) == ("check", "GRANT it; then give the same command again: nothing of it was kept")
 
 
 def test_the_shapes_of_the_labs_are_what_their_twins_can():

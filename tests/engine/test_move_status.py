@@ -9,7 +9,7 @@ from rotator.cli import moved
 from rotator.cli.status import describe
 from rotator.record import Record
 from rotator.testing.faults import Fault
-from rotator.testing.lab import PATH
+from rotator.testing.lab import PATH, in_memory
 
 OLD, NEW = "local:orders/db", "other:orders/db"
 AHEAD, BACK = "rotator store move orders-db --from local --to other", "rotator store move orders-db --from other --to local"
@@ -58,13 +58,28 @@ def test_what_leads_nowhere_is_said():
     old, there = removal.lab.record(), stores(removal)["other"]
     assert "no store of rotator.yaml" in moved.of_spec("orders-db", OLD, old, {})
     there.write(PATH, Record(revision=removal.record().revision, elsewhere="third:orders/db"))
-    assert said(removal)[0] == "it went on to third:orders/db"
+    assert said(removal)[0].startswith("third:orders/db: no store of rotator.yaml")
     there.write(PATH, Record(revision=removal.record().revision, elsewhere=OLD))
     assert "each of the two" in said(removal)[0]
     removal.storage.store(removal.lab.runtime()).shelf.records.clear()
-    assert "no record stands there" in said(removal)[0]
+    assert "no record stands at other:orders/db" in said(removal)[0]
     there.shelf.down = True
-    assert moved.of_spec("orders-db", OLD, old, stores(removal)) == "the shelf does not answer"
+    assert moved.of_spec("orders-db", OLD, old, stores(removal)) == "other:orders/db: the shelf does not answer"
+
+
+def test_one_that_went_on_is_followed_to_where_it_counts_and_a_copy_on_the_way_can_be_emptied():
+    removal, third = Removal(rotated("alternating")), in_memory()
+    removal.move(fault_at("publish", Fault.CRASH_AFTER))
+    copy, lab = removal.record(), removal.lab
+    both = stores(removal) | {"third": third.store(lab.runtime())}
+    both["third"].write(PATH, lab.record().but(revision=None))
+    lab.truth.write(PATH, Record(revision=lab.record().revision, identity=removal.old.identity, elsewhere="third:orders/db"))
+    assert moved.of_spec("orders-db", OLD, lab.record(), both) == "write `store: {name: third, path: orders/db}` in the spec"
+    assert "`--from other --to third` empties it" in moved.of_copy(NEW, copy, both)
+    removal.lab.seam.t += 400
+    result = removal.emptied(third)
+    assert (result.why, removal.record().known(), removal.record().elsewhere) == ("moved", [], "third:orders/db")
+    assert both["third"].read(PATH).known()
 
 
 def test_a_record_in_another_store_is_found_where_the_schedule_names_one_that_has_none():

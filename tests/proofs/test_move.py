@@ -138,7 +138,7 @@ def test_an_operator_moves_a_record_and_a_foreign_client_reads_there_what_logs_i
     spec, there = world.rotator("--json", "status").json["specs"]
     assert spec["state"] == "elsewhere"
     assert spec["waits_for"] == f"other:{world.store_path}: write `store: {{name: other, path: {world.store_path}}}` in the spec"
-    assert (there["state"], there["waits_for"]) == ("of no spec", "this is the record of it since its move: write this store in the spec")
+    assert (there["state"], there["waits_for"]) == ("of no spec", "this is the record of it: write this store in the spec")
     world.write_schedule(store={"name": "other", "path": world.store_path})
     for command in (("run", "it", "--force"), ("status",), ("audit", "verify"), ("validate",)):
         done = world.rotator(*command)
@@ -189,8 +189,9 @@ def test_who_names_the_new_store_first_is_told_to_move_the_record_and_may_not_ad
     world.write_schedule(store={"name": "other", "path": world.store_path})
     asked = world.rotator("adopt", "it", "--new")
     assert (asked.code, f"the record of it stands at local:{world.store_path}" in asked.err) == (2, True), asked
-    row, _ = world.rotator("--json", "status").json["specs"]
+    row, there = world.rotator("--json", "status").json["specs"]
     assert row["waits_for"].startswith(f"its record is at local:{world.store_path}")
+    assert "this is the record of it" in there["waits_for"]
     done = world.rotator("--json", *advised(row))
     assert (done.code, done.first["state"]) == (0, "moved"), done
     assert world.rotator("run", "it", "--force").code == 0

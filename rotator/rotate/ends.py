@@ -1,0 +1,112 @@
+"""How a run ended: in words, as an exit code, and when its spec is to be looked at again."""
+
+from __future__ import annotations
+
+from rotator.errors import Exit
+from rotator.model import Level
+from rotator.plan import unobserved
+from rotator.rotate.humans import Humans
+from rotator.rotate.messages import DONE, ENDS, end_of
+from rotator.rotate.order import Adopt, Move, RunResult
+from rotator.step import Name, Step
+
+
+class Ends(Humans):
+    """The last words of a run."""
+
+    claimed = False
+    steps: list[Step]
+    complete: list[Step]
+    """Steps that were done to their end."""
+    kept = False
+    """Whether what a human asked stands in the record."""
+
+    def ended(
+        self,
+        why: str,
+        detail: str = "",
+        *,
+        step: Step | None = None,
+        fix: str | None = None,
+        until: float | None = None,
+        code: Exit | None = None,
+    ) -> RunResult:
+        """The result, in words."""
+        end, detail = end_of(why, in_place=self.spec.in_place), detail or self.details(why)
+        code = code or (step.exit if step and step.exit is not None else end.exit)
+        if why == "not_before" and not self.open_work():
+            code = Exit.DONE
+        worse, about = self.worse() if code is Exit.DONE else ("", "")
+        if worse:
+            why, code, end, detail = worse, ENDS[worse].exit, ENDS[worse], detail or about
+        told, text = self._once_more(fix or end.fix, why, code), "; ".join([*self.done(), end.text])
+        return RunResult(
+            spec=self.spec.name,
+            exit=code,
+            why=why,
+            message=f"{text}: {detail}" if detail else text,
+            fix=told.format(spec=self.spec.name) if told and not fix else told,
+            wake=until or (step.what if step and step.name is Name.WAIT else self.next_wake(why)),
+            steps=tuple(self.steps),
+            findings=self.findings,
+            claimed=self.claimed,
+        )
+
+    def details(self, why: str) -> str:
+        """What this run has seen that led to such an end."""
+        if why == "foreign_change":
+            return "; ".join(each.text for each in self.findings if each.level is Level.FAIL)
+        if why == "elsewhere":
+            return str(self.record.elsewhere)
+        return "; ".join(self.open_places) if why == "open place" else ""
+
+    def done(self) -> list[str]:
+        """What this run has done to its end, in words."""
+        names = [str(each.name) for each in self.complete if each.phase != "drop"] if not self.order.dry else []
+        if isinstance(self.order.command, Adopt) and self.claimed and (self.record.current or self.record.pending):
+            names.insert(0, "ADOPT")
+        return [DONE[each] for each in dict.fromkeys(names) if each in DONE]
+
+    def _once_more(self, fix: str | None, why: str, code: Exit) -> str | None:
+        """The next run goes on with what stands in the record: what a human asked and is not there must be asked again."""
+        kept = self.kept or any(each.name is Name.UNDO for each in self.complete)
+        asked = self.order.command and not self.order.dry and not isinstance(self.order.command, Move)
+        if not asked or kept or code is Exit.DONE or why == "refused":
+            return fix
+        return (
+            f"{fix}; then give the same command again: nothing of it was kept"
+            if fix
+            else "give the same command again: nothing of it was kept"
+        )
+
+    def worse(self) -> tuple[str, str]:
+        """What keeps a run that did all it could from saying so: no way back; current is leaked, older than allowed, or seen by nobody."""
+        c, most = self.record.current, self.spec.max_age
+        if self.order.dry:
+            return "", ""
+        if self.seen.undo:
+            return "failed", f"it was not gone back yet: `rotator undo {self.spec.name}` again"
+        if self._leaked():
+            return "leaked", ""
+        if c is not None and most is not None and self.seam.now() - c.created > most:
+            return "overdue", ""
+        blind = unobserved(self.spec, self.record)
+        return ("not observed", ", ".join(blind)) if blind else ("", "")
+
+    def open_work(self) -> bool:
+        """Whether a rotation is unfinished."""
+        return bool(self.record.pending or self.record.previous)
+
+    def next_wake(self, why: str) -> float | None:
+        """When this spec is to be looked at again."""
+        r, now = self.record, self.seam.now()
+        if why in ("adopt", "format", "elsewhere", "identity"):
+            return now + self.spec.check_every
+        times = [now + self.spec.check_every, *(each.until for each in r.tombstones)]
+        if r.not_before and r.not_before > now:
+            return r.not_before
+        if r.lease and why == "lease":
+            return r.lease.until
+        if r.current and not self.spec.retire:
+            times.append(self.spec.when.next_slot(r.last_slot, now))
+        return min(times)
