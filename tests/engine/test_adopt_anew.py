@@ -373,3 +373,49 @@ def test_an_undo_that_was_stopped_before_it_began_says_so():
     result = lab.run(Undo(), named=True, stop=lambda: True)
     assert (result.exit, "rotator undo orders-db` again" in result.message) == (Exit.FAILED, True)
     assert lab.run(Undo(), named=True).exit is Exit.DONE
+
+
+def test_a_leak_whose_earlier_one_is_refused_is_rotated_forward():
+    lab = rotated("alternating")
+    leaked, old = lab.record().current.credential, lab.record().previous.credential
+    lab.system.users[old.name].secrets.clear()
+    lab.oracle.living = lab.system.living()
+    assert lab.run(Compromise(), named=True).exit is Exit.DONE
+    assert (leaked.name, leaked.secret.reveal()) not in lab.system.living()
+    assert lab.record().current.credential.name == old.name
+
+
+def test_the_other_user_with_a_secret_of_a_human_takes_the_place_of_the_old_one():
+    lab = rotated("alternating")
+    current, old = lab.record().current.credential, lab.record().previous.credential
+    lab.system.users[current.name].secrets[:] = []
+    lab.system.users[old.name].secrets[:] = [THEIRS]
+    lab.oracle.living, lab.oracle.human_broke_current = lab.system.living(), True
+    result = lab.run(Adopt(credential=Credential(name=old.name, secret=Secret(THEIRS))), named=True)
+    assert result.exit is Exit.DONE
+    assert lab.record().previous is None
+    lab.at(40_000)
+    lab.run()
+    assert lab.oracle.violations == []
+
+
+def test_a_place_that_could_not_be_read_and_shows_ours_is_written():
+    lab = due("alternating")
+    made, reads = lab.storage.place, []
+
+    def place(runtime):
+        one = made(runtime)
+        read = one.published
+
+        def published(where):
+            reads.append(where)
+            if len(reads) == 1:
+                raise TimeoutError
+            return read(where)
+
+        one.published = published
+        return one
+
+    lab.storage.place = place
+    assert lab.run().why == "grace"
+    assert lab.shown("env")[0] == lab.record().current.credential.name
