@@ -76,7 +76,8 @@ def test_an_old_one_that_refuses_is_not_gone_back_to(shape):
     assert lab.record().current.credential.name in living(lab)
     assert (result.exit, result.why) == (Exit.FAILED, "failed")
     assert "UNDO (login)" in result.message
-    assert lab.record().previous, "it is not killed for one refusal"
+    assert lab.record().previous
+    assert not lab.record().compromised, "it is not killed for one refusal"
 
 
 def test_a_leak_at_rest_is_rotated_at_once_and_dies_without_grace(shape):
