@@ -1,5 +1,7 @@
 """A move that may not begin, or not go on: it says why, and nothing is lost."""
 
+from dataclasses import replace
+
 import pytest
 from labs import fault_at, rotated
 from removals import FIELDS, Removal, refused, with_store_there
@@ -46,6 +48,13 @@ def test_a_record_that_stands_there_is_not_replaced():
 def test_not_even_one_that_only_knows_of_something_on_its_way_or_doomed(left):
     removal = Removal(rotated("issue, two slots"))
     removal.ports(there=True).store.write(PATH, Record(name="billing", identity=removal.old.identity, **left))
+    refused(removal, "a record stands at other:orders/db already")
+
+
+def test_the_word_of_another_spec_where_its_record_went_is_not_written_over():
+    removal = Removal(rotated("in place"))
+    other = replace(removal.old.identity, principals=("billing",))
+    removal.ports(there=True).store.write(PATH, Record(identity=other, elsewhere="third:orders/db"))
     refused(removal, "a record stands at other:orders/db already")
 
 
