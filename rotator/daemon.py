@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,15 @@ from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.seam import Seam
 from rotator.state import StateDir
-from rotator.wakes import INDEX, open_index
+from rotator.wakes import INDEX, begin_anew, broken, open_index
 from rotator.worker import Job
 
 LONGEST_SLEEP = 60.0
 """Seconds: APScheduler waits on the monotonic clock, so a suspend or a clock step makes it late by no more than this."""
 HEARTBEAT = "daemon.alive"
 DEAD_AFTER = 3 * LONGEST_SLEEP
+TRIES = 10
+"""How often a wake index that is locked is opened at the start, each with some seconds of patience."""
 AGAIN = 10.0
 """Seconds until the wake index is tried again that was not written."""
 LEAST_WAIT = 1.0
@@ -49,7 +52,7 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out, suppress(OSError):  # nobody listens any more
         out.connect("\0" + address[1:] if address.startswith("@") else address)
         out.sendall(state.encode())
 
@@ -111,18 +114,32 @@ class Daemon:
         return Exit.DONE
 
     def open_index(self) -> None:
-        """Learn when each spec is to be looked at. `BadInput` where that cannot be kept."""
-        try:
-            self.index = open_index(self.state.path)
-            self.says = self._keep_only(self.loaded)
-        except (sqlite3.Error, OSError) as error:
-            raise BadInput(
-                f"the wake index cannot be used ({error})", where=str(self.state.path / INDEX), fix="see its disk and its mode"
-            ) from None
+        """Learn when each spec is to be looked at. A lock is waited for; `BadInput` where the index cannot be kept."""
         self.looking: dict[str, tuple[str, int]] = {}
         """What each spec said, and how often it had failed, when the look at it that goes on was begun."""
         self.unkept: dict[str, tuple[str, float, int]] = {}
         """When to look again at specs, and how often that failed: what the index did not take yet."""
+        for left in reversed(range(TRIES)):
+            try:
+                self._open_index()
+                break
+            except (sqlite3.Error, OSError) as error:
+                if not left or isinstance(error, OSError):
+                    where = str(self.state.path / INDEX)
+                    raise BadInput(f"the wake index cannot be used ({error})", where=where, fix="see its disk and its mode") from None
+
+    def _open_index(self) -> None:
+        """Begun anew where it is damaged: it is a cache."""
+        self.index = open_index(self.state.path)
+        try:
+            self.says = self._keep_only(self.loaded)
+        except sqlite3.Error as error:
+            self.index.close()
+            if not broken(error):
+                raise
+            begin_anew(self.state.path)
+            self.index = open_index(self.state.path)
+            self.says = self._keep_only(self.loaded)
 
     def _keep_only(self, loaded: Loaded) -> dict[str, str]:
         return self.index.keep_only(loaded.specs, self.seam.now(), {name: each.settings for name, each in loaded.config.reloads.items()})
@@ -151,19 +168,30 @@ class Daemon:
     def _round(self) -> None:
         """Collect results, start what is due, sleep until something happens."""
         self.woken.clear()
+        following: float | None = self.seam.now() + AGAIN
         try:
-            if self.reload_asked:
-                self._load_again()
+            if not self.index.there():
+                self._renew()
             self._collect()
+            if self.reload_asked and not self.runner.stopping:
+                self._load_again()
             self._start_due()
-            following = self.index.next()
+            following = self.index.next() if not self.unkept else following
         except sqlite3.Error as error:  # another's write took longer than ours waits, or the disk is full: it may pass
-            self.say("the wake index was not written; it is tried again", error=str(error))
-            following = self.seam.now() + AGAIN
+            self.say("the wake index cannot be used; it is tried again", error=str(error))
+            if broken(error):
+                begin_anew(self.state.path)
         self._beat()
         self._arm(following)
         if self.runner.running or not self.runner.stopping:  # the last run may have ended before this round began
             self.woken.wait()
+
+    def _renew(self) -> None:
+        """Somebody has deleted the index, or it was damaged: every spec is looked at once."""
+        self.say("the wake index is begun anew")
+        self.index.close()
+        self.index = open_index(self.state.path)
+        self.says = self._keep_only(self.loaded)
 
     def _told(self, _future: object) -> None:
         self.woken.set()
@@ -172,15 +200,19 @@ class Daemon:
         """What has ended; and what the index did not take before."""
         for result in self.runner.pump(self._told):
             self._ended(result)
-        for name, (says, at, failed) in list(self.unkept.items()):
-            self.index.set(name, says, at, failed, self.seam.now())
-            del self.unkept[name]
+        try:
+            for name, (says, at, failed) in list(self.unkept.items()):
+                self.index.set(name, says, at, failed, self.seam.now())
+                del self.unkept[name]
+        except sqlite3.OperationalError as error:  # what is due is begun all the same; these come again
+            self.say("the wake index was not written; it is tried again", error=str(error))
 
     def _start_due(self) -> None:
         busy = {each.spec.name for each in (*self.runner.running.values(), *self.runner.waiting)}
         for name in self.index.due(self.seam.now()):
             if name not in busy and name not in self.unkept:
-                self.index.begin(name)
+                with suppress(sqlite3.OperationalError):  # then one look more may follow
+                    self.index.begin(name)
                 self.looking[name] = self.says[name], self.index.failed(name)
                 self._add(name)
         self._collect()
@@ -237,7 +269,8 @@ class Daemon:
                 raise BadInput("the state directory cannot change while the daemon runs", fix="stop it and start it again")
             self._take(loaded)
             self.say("configuration loaded", specs=len(loaded.specs))
-        notify("READY=1")
+        finally:
+            notify("READY=1")
 
     def _take(self, loaded: Loaded) -> None:
         """Go on with this configuration. Jobs in line are dropped: their specs are due still, and come again by what they say now."""

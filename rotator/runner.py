@@ -193,8 +193,12 @@ class Runner:
             if self.busy[job.spec.connection.name] >= self.per_connection:
                 kept.append(job)
                 continue
+            try:
+                future = self.start(job, more=bool(self.waiting or kept))
+            except BlockingIOError:  # no process to be had now
+                kept.append(job)
+                break
             self.busy[job.spec.connection.name] += 1
-            future = self.start(job, more=bool(self.waiting or kept))
             self.running[future] = job
             if told:
                 future.add_done_callback(told)

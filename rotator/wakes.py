@@ -41,6 +41,7 @@ class WakeIndex:
 
     def __init__(self, path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        self.path, self.inode = path, path.stat().st_ino
         self.db = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
         self.db.execute("pragma journal_mode=wal")
         if not self.db.execute("select 1 from sqlite_master where name = 'wake_at'").fetchone():
@@ -95,9 +96,26 @@ class WakeIndex:
         row = self.db.execute("select failed from wake where spec = ?", (spec,)).fetchone()
         return row[0] if row else 0
 
+    def there(self) -> bool:
+        """Whether it is still the file at its path: somebody may have deleted it."""
+        try:
+            return self.path.stat().st_ino == self.inode
+        except FileNotFoundError:
+            return False
+
     def close(self) -> None:
         """Let go of it."""
         self.db.close()
+
+
+def broken(error: sqlite3.Error) -> bool:
+    """Whether the file itself is damaged: no lock, and no disk that is full."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
+
+
+def begin_anew(state: Path) -> None:
+    """Remove it: it is a cache. For the daemon alone."""
+    _remove(state / INDEX)
 
 
 def open_index(state: Path) -> WakeIndex:
@@ -105,10 +123,10 @@ def open_index(state: Path) -> WakeIndex:
     _remove(state / "index.db")
     try:
         return WakeIndex(state / INDEX)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        _remove(state / INDEX)
+    except sqlite3.DatabaseError as error:
+        if not broken(error):
+            raise
+        begin_anew(state)
         return WakeIndex(state / INDEX)
 
 

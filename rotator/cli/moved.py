@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rotator.errors import RotatorError
+from rotator.record import FORMAT
+from rotator.seam import Interrupted, Seam
 
 if TYPE_CHECKING:
     from rotator.record import Record
     from rotator.spec import RotationSpec
     from rotator.store import Store
+
+PATIENCE = 15.0
+"""Seconds for one store."""
 
 
 def command(name: str, source: str, to: str) -> str:
@@ -53,26 +58,38 @@ def follow(name: str, here: str, record: Record, stores: Mapping[str, Store[Any]
         if there.elsewhere == before and there.known() != last.known():
             return at, f"a move did not end: {command(name, *((at, before) if last.known() else (before, at)))}"
         if at in seen:
-            return at, "each of the two says that the other counts: adopt anew"
+            return at, "each of the two says that the other counts: put one back from a backup; or remove both, and adopt"
         seen.add(at)
         last = there
-    return at, "" if last.known() else f"no record stands at {at}: put it back from a backup of that store, or adopt anew"
+    return at, "" if last.known() else f"no record stands at {at}: put it back from a backup of that store; or remove this one, and adopt"
 
 
 def in_another_store(spec: RotationSpec, stores: dict[str, Store[Any]], told: Callable[[str], object] = str) -> str | None:
-    """`STORE:PATH` of a record of this spec that counts, at the same path of another store.
+    """`STORE:PATH` of a record of this spec's credential at the same path of another store, if one is there.
 
     `told` hears of stores that cannot be asked; they leave `stores`, for one that does not answer takes its time at each question.
     """
-    for name, store in list(stores.items()):
-        if name == spec.store.name:
-            continue
-        try:
-            record = store.read(spec.path)
-        except RotatorError as error:
-            del stores[name]
-            told(f"store {name} was not asked whether it has the record of {spec.name}: {error}")
-            continue
-        if record.known() and not record.elsewhere and record.identity == spec.identity:
+    own = _read(spec.store.name, spec, stores, str)
+    for name in list(stores):
+        record = _read(name, spec, stores, told) if name != spec.store.name else None
+        if record is None or (record.writes and own is not None and record.writes == own.writes):
+            continue  # the second: the same file by another name
+        holds = (record.known() or record.pending or record.doomed) and record.identity == spec.identity
+        if record.format > FORMAT or (holds and record.elsewhere != spec.chain):
             return f"{name}:{spec.path}"
+    return None
+
+
+def _read(name: str, spec: RotationSpec, stores: dict[str, Store[Any]], told: Callable[[str], object]) -> Record | None:
+    """What a store has at the spec's path; None where it cannot be asked."""
+    try:
+        with Seam().deadline(PATIENCE):
+            return stores[name].read(spec.path)
+    except RotatorError as error:
+        wrong = str(error)
+    except (Exception, Interrupted) as error:  # noqa: BLE001 - whatever a plugin raises, and only its type is shown
+        wrong = "no answer" if isinstance(error, Interrupted) else type(error).__name__
+    if name != spec.store.name:
+        del stores[name]
+    told(f"store {name} was not asked whether it has the record of {spec.name}: {wrong}")
     return None

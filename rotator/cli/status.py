@@ -39,8 +39,7 @@ def command(options: Options, names: tuple[str, ...]) -> int:
         rows = [_row(each, stores, others) for each in chosen]
         found = {at: row["spec"] for row in rows if (at := row.pop("at", None))}
         if not names:
-            gone = [each for each, row in zip(chosen, rows, strict=True) if row["state"] == "elsewhere"]
-            rows += _of_no_spec(loaded, stores, found | dict(_moved_to(each, stores) for each in gone))
+            rows += _of_no_spec(loaded, stores, found)
     ended = _ended(loaded)
     for row in rows:
         row["last"] = ended.get(row["spec"])
@@ -71,11 +70,6 @@ def _ended(loaded: Loaded) -> dict[str, str]:
         return {}
 
 
-def _moved_to(spec: RotationSpec, stores: Mapping[str, Store[Any]]) -> tuple[str, str]:
-    """Where the record of a spec is now, and the spec's name."""
-    return moved.follow(spec.name, spec.chain, stores[spec.store.name].read(spec.path), stores)[0], spec.name
-
-
 def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]], others: dict[str, Store[Any]]) -> dict[str, Any]:
     """Of one spec. `others`: the stores that answer, where its record is looked for if its own has none."""
     try:
@@ -89,7 +83,8 @@ def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]], others: dict[str,
         }
     found = describe(spec, record, datetime.now(UTC).timestamp())
     if found["state"] == "elsewhere":
-        found["waits_for"] = moved.of_spec(spec.name, spec.chain, record, stores)
+        at, _ = moved.follow(spec.name, spec.chain, record, stores)
+        found |= {"waits_for": moved.of_spec(spec.name, spec.chain, record, stores), "at": at}
     there = moved.in_another_store(spec, others) if found["state"] == "adopt" else None
     if there:
         found |= {"waits_for": f"its record is at {there}: {moved.command(spec.name, there, spec.chain)}", "at": there}

@@ -54,11 +54,11 @@ class Arrival(Run):
         if first.why in ("lease", "format"):
             raise Stopped(first.why, f"in {self.spec.chain}")
 
-    def ready(self, old: Record, source: str) -> None:
+    def ready(self, old: Record) -> None:
         """Whether the store is as it should be, and what stands there may be replaced. Raises `Stopped` where not, `PortError`."""
         there, command = self.record, self.order.command
         assert isinstance(command, Move)
-        moved = there.identity in (None, old.identity) and (marker(there) or there.elsewhere == source)
+        moved = bool(there.elsewhere) and there.identity in (None, old.identity)  # old counts, so this one does not
         if not (empty(there) or moved):
             raise Stopped("refused", f"a record stands at {self.spec.chain} already", fix="choose another path or store")
         found = self.do(Name.CHECK, "check store", self.ports.store.check, port=self.ports.store, kind=Kind.READ)
@@ -148,27 +148,31 @@ class Moving(Run):
             arrival.look()
             if r.elsewhere:
                 return self._halves(r, arrival.record)
-            arrival.ready(r, self.spec.chain)
+            arrival.ready(r)
         return None
 
     def _ready(self) -> None:
         """Who reads the old place must have current there: it is the last that they are shown. Raises `Stopped`, `PortError`."""
         r, first, self.unread = self.record, self.spec.places[0], {}
         if r.pending:
-            raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
+            raise Stopped("refused", "a rotation is not finished: let it end, or undo it", fix=self._run_here())
         assert r.current is not None
         shows = self.shown(Name.CHECK, first)
         for error in self.unread.values():
             raise error
         if {shows, r.places.get(first.place.name)} != {r.current.id}:
-            raise Stopped("refused", f"{self.spec.chain} does not show consumers current", fix=f"rotator run {self.spec.name}")
+            raise Stopped("refused", f"{self.spec.chain} does not show consumers current", fix=self._run_here())
+
+    def _run_here(self) -> str:
+        return f"rotator run {self.spec.name}, while the schedule names {self.spec.store.name}"
 
     def _halves(self, r: Record, there: Record) -> RunResult | None:
         """The old record says that the new one counts. None: there is something left to do."""
         here, to = self.spec, self.arrival.spec
-        if there.elsewhere == here.chain and marker(r) and there.known():
+        halves = (r.elsewhere, there.elsewhere) == (to.chain, here.chain)
+        if halves and marker(r) and there.known():
             return None
-        if there.elsewhere == here.chain and marker(there) and r.known():
+        if halves and marker(there) and r.known():
             back = f"rotator store move {here.name} --from {to.store.name} --to {here.store.name}"
             raise Stopped("refused", f"a move from {to.chain} to {here.chain} did not end", fix=back)
         if there.elsewhere or not there.known() or there.identity != r.identity:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rotator.cli.runs import make_job
-from rotator.daemon import AGAIN, Daemon
+from rotator.daemon import AGAIN, Daemon, notify
 from rotator.errors import BadInput, Exit
 from rotator.load import load
 from rotator.rotate import RunResult
@@ -219,7 +219,7 @@ def test_an_index_that_is_locked_for_long_costs_no_result_and_no_reload(looked):
         other.execute("begin immediate")
         looked.daemon._round()
         looked.daemon._round()
-    assert {about["error"] for _, about in looked.said} == {BUSY}
+    assert {about["error"] for _, about in looked.said if "error" in about} == {BUSY}
     assert looked.daemon.reload_asked
     looked.daemon._round()
     assert ("configuration loaded", {"specs": len(looked.loaded.specs)}) in looked.said
@@ -255,6 +255,81 @@ def test_a_look_that_failed_is_repeated_after_a_minute_though_its_slot_has_passe
     looked.daemon._collect()
     assert looked.index.due(looked.seam.now() + 59) == []
     assert looked.index.due(looked.seam.now() + 130) == [looked.spec.name]
+
+
+def torn(file):
+    """Every page but the first is rubbish."""
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+    data = file.read_bytes()
+    file.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+
+
+def test_a_torn_page_costs_no_look(looked):
+    looked.index.close()
+    torn(looked.file)
+    looked.daemon.open_index()
+    assert len(looked.daemon.index.due(looked.seam.now())) == len(looked.loaded.specs)
+
+
+def test_an_index_that_is_torn_or_deleted_under_the_daemon_is_begun_anew(looked):
+    begun = []
+    looked.daemon._start_due = lambda: begun.append(looked.daemon.index.due(looked.seam.now()))
+    looked.file.unlink()
+    looked.daemon._round()
+    assert len(begun[-1]) == len(looked.loaded.specs)
+    looked.daemon._start_due = lambda: (_ for _ in ()).throw(sqlite3.DatabaseError("database disk image is malformed"))
+    looked.daemon._round()
+    looked.daemon._start_due = lambda: begun.append(looked.daemon.index.due(looked.seam.now()))
+    looked.daemon._round()
+    assert len(begun) == 2
+    assert ("the wake index is begun anew", {}) in looked.said
+
+
+def test_what_is_due_is_begun_though_the_index_takes_no_writes(looked):
+    begun = []
+    looked.daemon._add = begun.append
+    looked.index.sooner([(each.name, 1.0) for each in looked.loaded.specs])
+    looked.begins()
+    looked.ends()
+    with closing(sqlite3.connect(looked.file, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        looked.daemon._round()
+    assert set(begun) == {each.name for each in looked.loaded.specs} - {looked.spec.name}
+    assert list(looked.daemon.unkept) == [looked.spec.name]
+
+
+def test_a_daemon_that_is_to_end_takes_no_new_configuration(looked):
+    looked.reload(grace=77.0)
+    looked.daemon.runner.stop()
+    looked.daemon._round()
+    assert looked.daemon.loaded.specs[0].grace != 77.0
+
+
+def test_a_lock_at_the_start_is_waited_for(looked):
+    looked.index.close()
+    other = sqlite3.connect(looked.file, isolation_level=None, check_same_thread=False)
+    other.execute("begin immediate")
+    timer = threading.Timer(2.5, other.close)
+    timer.start()
+    looked.daemon.open_index()
+    timer.join()
+
+
+def test_a_socket_of_systemd_that_is_gone_ends_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notify("WATCHDOG=1")
+
+
+def test_no_process_to_be_had_now_loses_no_job(looked):
+    def fails(*_args, **_named):
+        raise BlockingIOError
+
+    looked.daemon.runner.start = fails
+    looked.daemon.runner.add(make_job(looked.loaded, looked.spec))
+    looked.daemon.runner.pump()
+    assert [each.spec.name for each in looked.daemon.runner.waiting] == [looked.spec.name]
+    assert not looked.daemon.runner.busy[looked.spec.connection.name]
 
 
 def test_a_heartbeat_that_cannot_be_written_ends_nothing(looked):

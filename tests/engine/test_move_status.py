@@ -1,5 +1,6 @@
 """What `status` says of two records of one spec: which of them counts, and what to do."""
 
+import time
 from dataclasses import replace
 
 from labs import fault_at, rotated
@@ -7,7 +8,9 @@ from removals import Removal
 
 from rotator.cli import moved
 from rotator.cli.status import describe
-from rotator.record import Record
+from rotator.record import Pending, Record
+from rotator.settings import Settings
+from rotator.spec import Named
 from rotator.testing.faults import Fault
 from rotator.testing.lab import PATH, in_memory
 
@@ -92,6 +95,41 @@ def test_a_record_in_another_store_is_found_where_the_schedule_names_one_that_ha
     removal.lab.truth.shelf.down = True
     assert moved.in_another_store(removal.there, both, told.append) is None
     assert "does not answer" in told[0]
+
+
+def test_the_half_of_a_move_is_found_too_and_what_only_waits_for_its_mint():
+    removal = Removal(rotated("alternating")).halved()
+    third = removal.old.in_store(Named("memory", "third", Settings()))
+    both = stores(removal) | {"third": in_memory().store(removal.lab.runtime())}
+    assert moved.in_another_store(third, dict(both)) == NEW
+    waits = Record(identity=removal.old.identity, pending=Pending("0-0", 5.0, None, frozenset(), 9.0))
+    both["third"].write(PATH, waits)
+    assert moved.in_another_store(removal.there, {"other": both["other"], "third": both["third"]}) == "third:orders/db"
+
+
+def test_one_file_by_two_names_is_no_second_record():
+    removal = Removal(rotated("alternating"))
+    same = removal.lab.truth
+    assert moved.in_another_store(removal.old, {"local": same, "again": same}) is None
+
+
+def test_a_store_that_raises_or_hangs_is_told_and_stops_nothing(monkeypatch):
+    removal, told = Removal(rotated("alternating")), []
+    monkeypatch.setattr(moved, "PATIENCE", 0.2)
+    for wrong in (lambda _: {}["x"], lambda _: time.sleep(30)):
+        broken = removal.storage.store(removal.lab.runtime())
+        broken.read = wrong
+        assert moved.in_another_store(removal.old, {"local": removal.lab.truth, "other": broken}, told.append) is None
+    assert [each.rpartition(": ")[2] for each in told] == ["KeyError", "no answer"]
+
+
+def test_a_copy_on_the_way_of_another_move_of_the_same_record_is_replaced():
+    removal = Removal(rotated("alternating"))
+    copy = removal.before.but(revision=None, elsewhere="third:orders/db")
+    removal.ports(there=True).store.write(PATH, copy)
+    assert removal.move().why == "moved"
+    assert removal.broken == []
+    assert removal.record().elsewhere is None
 
 
 def test_a_record_elsewhere_is_not_overdue():
