@@ -232,7 +232,7 @@ class Daemon:
         at = result.wake or now + min(60.0 * 2 ** min(failed, 10), 3600.0)
         if failed and not result.claimed:
             at = min(at, now + min(60.0 * 2 ** min(failed, 10), 6 * 3600.0))
-        at = max(at, now + (min(30.0 * 2 ** min(failed, 10), 3600.0) if failed else LEAST_WAIT))  # its slot may have passed already
+        at = max(at, now + (min(5.0 * 2 ** min(failed, 10), 3600.0) if failed else LEAST_WAIT))  # its slot may have passed already
         self.unkept[name] = (says, at + spread(name, min(60.0, (at - now) / 100)), failed)
         if result.exit is not Exit.DONE:
             self.say(result.message, spec=result.spec, exit=int(result.exit), fix=result.fix)

@@ -247,14 +247,15 @@ def test_a_job_that_cannot_be_made_stops_no_other_and_is_tried_again_later(looke
     assert set(looked.index.due(looked.seam.now() + 200)) == {first.name, second.name}
 
 
-def test_a_look_that_failed_is_repeated_after_a_minute_though_its_slot_has_passed(looked):
+def test_a_look_that_failed_is_repeated_later_each_time_though_its_slot_has_passed(looked):
     looked.begins()
+    looked.daemon.looking[looked.spec.name] = looked.daemon.says[looked.spec.name], 3
     passed = looked.seam.now() - 5
     failed = RunResult(spec=looked.spec.name, exit=Exit.HUMAN, why="foreign_change", message="", wake=passed)
     looked.going.set_result(failed)
     looked.daemon._collect()
-    assert looked.index.due(looked.seam.now() + 59) == []
-    assert looked.index.due(looked.seam.now() + 130) == [looked.spec.name]
+    assert looked.index.due(looked.seam.now() + 79) == []
+    assert looked.index.due(looked.seam.now() + 82) == [looked.spec.name]
 
 
 def torn(file):

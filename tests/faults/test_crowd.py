@@ -23,7 +23,7 @@ FAULTS = {
     "nostore": (1, "failed", "there is no store at", "is it mounted?"),
     "newer": (4, "format", "written by a newer version of rotator", "use that version"),
     "altered": (4, "failed", "does not open with key k1: altered", "restore it from a backup"),
-    "nodir": (1, "open place", "PUBLISH (publish) in nodir: write ", "is it mounted?"),
+    "nodir": (1, "open place", "PUBLISH (read place) in nodir: read ", "is it mounted?"),
     "readonly": (1, "open place", "PUBLISH (publish) in readonly: write ", "mount it writable"),
     "full": (1, "failed", "No space left on device", "make room"),
     "notype": (2, None, "no plugin for this target type is installed", "did you mean `postgres`?"),

@@ -137,7 +137,7 @@ def test_an_operator_moves_a_record_and_a_foreign_client_reads_there_what_logs_i
     assert f"other:{world.store_path}" in stopped.first["message"]
     spec, there = world.rotator("--json", "status").json["specs"]
     assert spec["state"] == "elsewhere"
-    assert spec["waits_for"] == f"other:{world.store_path}: write `store: {{name: other, path: {world.store_path}}}` in the spec"
+    assert spec["waits_for"] == f"write `store: {{name: other, path: {world.store_path}}}` in the spec"
     assert (there["state"], there["waits_for"]) == ("of no spec", "this is the record of it: write this store in the spec")
     world.write_schedule(store={"name": "other", "path": world.store_path})
     for command in (("run", "it", "--force"), ("status",), ("audit", "verify"), ("validate",)):
