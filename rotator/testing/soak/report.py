@@ -47,7 +47,7 @@ def report(state: State, names: Iterable[str]) -> str:
     rows = [
         ("code", f"{state.code}, last at commit {state.commit}"),
         ("written", datetime.now(UTC).isoformat(timespec="minutes")),
-        ("histories", f"{state.histories:,} (seeds 0 to {state.next_seed - 1:,})"),
+        ("histories", f"{state.histories:,} (seeds 0 to {state.next_seed - 1:,})" if state.histories else "none on this code yet"),
         ("runs in them", f"{state.runs:,}"),
         ("faults that struck", f"{state.faults:,}"),
         ("violations", f"**{len(state.violations)}**"),
