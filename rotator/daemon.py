@@ -187,10 +187,13 @@ class Daemon:
             self.woken.wait()
 
     def _renew(self) -> None:
-        """Somebody has deleted the index, or it was damaged: every spec is looked at once."""
+        """Somebody has deleted the index, or it was damaged: every spec is looked at once. `sqlite3.Error` where it cannot be opened."""
         self.say("the wake index is begun anew")
         self.index.close()
-        self.index = open_index(self.state.path)
+        try:
+            self.index = open_index(self.state.path)
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error)) from None
         self.says = self._keep_only(self.loaded)
 
     def _told(self, _future: object) -> None:

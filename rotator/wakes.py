@@ -100,7 +100,7 @@ class WakeIndex:
         """Whether it is still the file at its path: somebody may have deleted it."""
         try:
             return self.path.stat().st_ino == self.inode
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def close(self) -> None:

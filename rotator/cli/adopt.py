@@ -42,6 +42,9 @@ def command(
 ) -> int:
     """Take over a credential for the first time: the present one, proven to work, or (--new) a new one.
 
+    Also the way out where somebody changed it by hand (`foreign_change`): what works now is given. Refused while the current one works, and
+    where another store has the record.
+
     Without --new and --from it is read as one JSON object from stdin, or asked for at a terminal. It never stands in an argument.
     """
     from rotator.cli.runs import choose

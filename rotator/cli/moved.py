@@ -23,14 +23,14 @@ def command(name: str, source: str, to: str) -> str:
     return f"`rotator store move {name} --from {source.partition(':')[0]} --to {to.partition(':')[0]}`"
 
 
-def of_spec(name: str, here: str, record: Record, stores: Mapping[str, Store[Any]]) -> str:
-    """Of the record of a spec that says that another counts: what to do. `here`: where it stands."""
+def of_spec(name: str, here: str, record: Record, stores: Mapping[str, Store[Any]]) -> tuple[str, str]:
+    """Of the record of a spec that says that another counts: where that stands, and what to do. `here`: where this one does."""
     to, wrong = follow(name, here, record, stores)
     if wrong:
-        return wrong
+        return to, wrong
     store, _, path = to.partition(":")
     words = f"write `store: {{name: {store}, path: {path}}}` in the spec"
-    return f"{words}, or bring the record here: {command(name, to, here)}" if record.known() else words
+    return to, f"{words}, or bring the record here: {command(name, to, here)}" if record.known() else words
 
 
 def of_copy(here: str, record: Record, stores: Mapping[str, Store[Any]]) -> str:

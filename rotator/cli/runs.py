@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 LAST = datetime.max.replace(tzinfo=UTC).timestamp() - 86400
+"""Seconds since the epoch: later times cannot be written as dates."""
 AFTER_FAILURE = 60.0
 """Seconds after which a daemon looks at what failed here."""
 

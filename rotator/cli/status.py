@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def command(options: Options, names: tuple[str, ...]) -> int:
     """Show what the records say: nothing is asked of a target, so it says what was last observed, not what is.
 
-    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue, a reload that was tried is still open, nobody saw
-    the current one in a place that cannot be read, or a record belongs to no spec; 0: else.
+    Exit code 4: a spec waits for a human; 1: a record cannot be read; 3: one is overdue or marked as leaked, a reload that was tried is
+    still open, nobody saw the current one in a place that cannot be read, or a record belongs to no spec; 0: else.
     """
     from rotator.cli.runs import acting, choose
     from rotator.cli.stores import open_stores
@@ -83,8 +83,8 @@ def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]], others: dict[str,
         }
     found = describe(spec, record, datetime.now(UTC).timestamp())
     if found["state"] == "elsewhere":
-        at, _ = moved.follow(spec.name, spec.chain, record, stores)
-        found |= {"waits_for": moved.of_spec(spec.name, spec.chain, record, stores), "at": at}
+        at, words = moved.of_spec(spec.name, spec.chain, record, stores)
+        found |= {"waits_for": words, "at": at}
     there = moved.in_another_store(spec, others) if found["state"] == "adopt" else None
     if there:
         found |= {"waits_for": f"its record is at {there}: {moved.command(spec.name, there, spec.chain)}", "at": there}

@@ -1,5 +1,6 @@
 """The wake index: a cache that loses no look, whoever writes beside the daemon, and whatever the clock does."""
 
+import socket
 import sqlite3
 import stat
 import threading
@@ -315,11 +316,36 @@ def test_a_lock_at_the_start_is_waited_for(looked):
     timer.start()
     looked.daemon.open_index()
     timer.join()
+    assert set(looked.daemon.says) == {each.name for each in looked.loaded.specs}
 
 
-def test_a_socket_of_systemd_that_is_gone_ends_nothing(monkeypatch, tmp_path):
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    notify("WATCHDOG=1")
+def test_a_socket_of_systemd_that_is_gone_ends_nothing_and_one_that_comes_back_is_told(monkeypatch, tmp_path):
+    path = tmp_path / "notify"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+    heard = []
+    for _ in range(2):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(str(path))
+            notify("WATCHDOG=1")
+            heard.append(listener.recv(100))
+        notify("WATCHDOG=1")  # nobody reads it
+        path.unlink()
+        notify("WATCHDOG=1")  # nothing is there
+    assert heard == [b"WATCHDOG=1"] * 2
+
+
+def test_a_state_directory_that_is_closed_to_us_is_said_and_ends_nothing(looked, monkeypatch):
+    def denied(_state):
+        raise PermissionError("not ours any more")
+
+    looked.file.unlink()
+    monkeypatch.setattr("rotator.daemon.open_index", denied)
+    looked.daemon._round()
+    assert "not ours any more" in looked.said[-1][1]["error"]
+    monkeypatch.undo()
+    looked.daemon._start_due = lambda: None
+    looked.daemon._round()
+    assert len(looked.daemon.index.due(looked.seam.now())) == len(looked.loaded.specs)
 
 
 def test_no_process_to_be_had_now_loses_no_job(looked):

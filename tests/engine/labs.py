@@ -11,6 +11,8 @@ GRACE = [each for each in SHAPES if each != "in place"]
 ISSUE = ["issue, two slots", "issue, labels"]
 SET = [each for each in SHAPES if not each.startswith("issue")]
 
+THEIRS = "a-human-chose-this-0123456789-0123"
+"""A secret that somebody sets by hand."""
 LABEL = "rotator 00000000-0000-7000-8000-00000000abcd"
 """Of a key that an earlier rotation of ours has minted."""
 
@@ -27,6 +29,15 @@ def rotated(shape, **more):
     """A lab in the grace of its first rotation."""
     lab = due(shape, **more)
     assert isinstance(lab.run(), RunResult)
+    return lab
+
+
+def at_rest(shape, **more):
+    """A lab whose first rotation is over: the old one is dead."""
+    lab = rotated(shape, **more)
+    for seconds in (12_300, 12_700):
+        lab.at(seconds)
+        lab.run()
     return lab
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from labs import fault_at, rotated
+from labs import fault_at
 
 from rotator.rotate import Move, Order
 from rotator.rotate.move import Arrival, Moving
@@ -135,22 +135,14 @@ class Removal:
         return lab
 
 
-def at_rest(shape):
-    """A lab whose rotation is over."""
-    lab = rotated(shape)
-    for seconds in (11_900, 12_300):
-        lab.at(seconds)
-        lab.run()
-    return lab
-
-
 def refused(removal, words, why="refused", **asked):
-    """A move that does not begin, and why."""
+    """What is wrong with a refusal: another end, other words, or something was written."""
     old, new = removal.lab.record(), removal.record()
     result = removal.move(**asked)
-    assert result.why == why, result
-    assert words in f"{result.message} {result.fix}"
-    assert (removal.lab.record().revision, removal.record().revision) == (old.revision, new.revision)
+    found = [] if result.why == why else [f"it ended in {result.why}: {result.message}"]
+    found += [] if words in f"{result.message} {result.fix}" else [f"it does not say {words!r}: {result.message}; {result.fix}"]
+    untouched = (removal.lab.record().revision, removal.record().revision) == (old.revision, new.revision)
+    return found if untouched else [*found, "a record was written"]
 
 
 def with_store_there(removal, **methods):

@@ -1,8 +1,8 @@
 """A record moves to another store: whatever fails, one of the two counts or can be made to, and no secret is lost or left behind."""
 
 import pytest
-from labs import fault_at, rotated
-from removals import Removal, at_rest
+from labs import at_rest, fault_at, rotated
+from removals import Removal
 
 from rotator.errors import Exit
 from rotator.testing.faults import Fault, FaultPlan, can_suffer

@@ -23,10 +23,15 @@ def stores(removal):
     return {"local": removal.lab.truth, "other": removal.storage.store(removal.lab.runtime())}
 
 
+def of(here, record, both):
+    """What a spec whose record is this one is told to do."""
+    return moved.of_spec("orders-db", here, record, both)[1]
+
+
 def said(removal):
     """Of the old record as the spec's, and of the new one as nobody's."""
     old, new, both = removal.lab.record(), removal.record(), stores(removal)
-    of_spec = moved.of_spec("orders-db", OLD, old, both) if old.elsewhere else ""
+    of_spec = of(OLD, old, both) if old.elsewhere else ""
     return of_spec, moved.of_copy(NEW, new, both) if new.elsewhere else ""
 
 
@@ -40,7 +45,7 @@ def test_a_copy_that_does_not_count_is_ended_or_given_up():
     removal = Removal(rotated("alternating"))
     removal.move(fault_at("publish", Fault.CRASH_AFTER))
     assert said(removal) == ("", f"a copy that does not count: `{AHEAD}` ends its move, `--from other --to local` empties it")
-    named = moved.of_spec("orders-db", NEW, removal.record(), stores(removal))
+    named = of(NEW, removal.record(), stores(removal))
     assert named == f"write `store: {{name: local, path: orders/db}}` in the spec, or bring the record here: `{AHEAD}`"
 
 
@@ -59,7 +64,7 @@ def test_what_leads_nowhere_is_said():
     removal = Removal(rotated("alternating"))
     removal.move()
     old, there = removal.lab.record(), stores(removal)["other"]
-    assert "no store of rotator.yaml" in moved.of_spec("orders-db", OLD, old, {})
+    assert "no store of rotator.yaml" in of(OLD, old, {})
     there.write(PATH, Record(revision=removal.record().revision, elsewhere="third:orders/db"))
     assert said(removal)[0].startswith("third:orders/db: no store of rotator.yaml")
     there.write(PATH, Record(revision=removal.record().revision, elsewhere=OLD))
@@ -67,7 +72,7 @@ def test_what_leads_nowhere_is_said():
     removal.storage.store(removal.lab.runtime()).shelf.records.clear()
     assert "no record stands at other:orders/db" in said(removal)[0]
     there.shelf.down = True
-    assert moved.of_spec("orders-db", OLD, old, stores(removal)) == "other:orders/db: the shelf does not answer"
+    assert of(OLD, old, stores(removal)) == "other:orders/db: the shelf does not answer"
 
 
 def test_one_that_went_on_is_followed_to_where_it_counts_and_a_copy_on_the_way_can_be_emptied():
@@ -77,7 +82,7 @@ def test_one_that_went_on_is_followed_to_where_it_counts_and_a_copy_on_the_way_c
     both = stores(removal) | {"third": third.store(lab.runtime())}
     both["third"].write(PATH, lab.record().but(revision=None))
     lab.truth.write(PATH, Record(revision=lab.record().revision, identity=removal.old.identity, elsewhere="third:orders/db"))
-    assert moved.of_spec("orders-db", OLD, lab.record(), both) == "write `store: {name: third, path: orders/db}` in the spec"
+    assert of(OLD, lab.record(), both) == "write `store: {name: third, path: orders/db}` in the spec"
     assert "`--from other --to third` empties it" in moved.of_copy(NEW, copy, both)
     removal.lab.seam.t += 400
     result = removal.emptied(third)

@@ -19,7 +19,7 @@ import yaml
 from rotator import runner
 from rotator.cli.runs import make_job
 from rotator.load import load
-from rotator.rotate import Adopt
+from rotator.rotate import Adopt, Undo
 from rotator.runner import Runner, result_of
 from rotator.stores.file import prepare
 from rotator.testing.processes import Vigil, children, descendants, gone_within
@@ -343,3 +343,13 @@ def test_a_plugin_that_cannot_be_imported_costs_its_own_spec_only(plugins, tmp_p
     assert done.returncode == 2
     assert "broken" in done.stderr
     assert "cannot be imported" in done.stderr
+
+
+def test_a_command_whose_run_died_is_looked_up_before_anybody_trusts_in_it():
+    loaded = load(Path(__file__).parents[2] / "rotator.example.yaml")
+    future = Future()
+    future.set_exception(TimeoutError())
+    asked, plain = (result_of(make_job(loaded, loaded.specs[0], command=each), future) for each in (Undo(), None))
+    assert (asked.why, plain.why) == ("died", "died")
+    assert f"`rotator status {loaded.specs[0].name}`" in asked.fix
+    assert plain.fix == "the next run goes on where this one stopped"
