@@ -25,9 +25,11 @@ LOCKED := $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: -r
 SOURCES := $(shell find rotator plugins -type f ! -name '*.pyc') pyproject.toml README.md CHANGELOG.md LICENSE
 
 # All tests are measured, a selection is not. What must be whole stands in pyproject.toml, under tool.coverage.
-SELECTED = $(if $(findstring /,$(TESTS)),$(TESTS),$(if $(strip $(TESTS)),-k "$(TESTS)",--cov --cov-report=))
+ALL = -m "not soak and not proof" --cov --cov-report=
+SELECTED = $(if $(findstring /,$(TESTS)),$(TESTS),$(if $(strip $(TESTS)),-k "$(TESTS)",$(ALL)))
+PYTEST = PYTHONSAFEPATH=1 TEST_AGAINST=wheel $(WHEEL)/pytest -n $(WORKERS)
 
-.PHONY: help setup demo test kill teeth lint format bench docs package soak lock image clean
+.PHONY: help setup demo test proofs kill teeth lint format bench docs package soak lock image clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +53,14 @@ soak: .venv/.stamp  ## the long proofs: random histories, every kill, the slow t
 
 test: .wheel-venv/.stamp  ## test the built wheel; TESTS=tests/engine or TESTS=words of a name: only these
 	rm -f .coverage .coverage.*
-	PYTHONSAFEPATH=1 TEST_AGAINST=wheel $(WHEEL)/pytest -n $(WORKERS) $(SELECTED) $(ARGS)
+	$(PYTEST) $(SELECTED) $(ARGS)
 ifeq ($(strip $(TESTS)),)
 	@echo 'Coverage of what must be whole, every branch:'
 	@$(WHEEL)/coverage report --fail-under=100
 endif
+
+proofs: .wheel-venv/.stamp  ## the built wheel as a whole: leaks, dry-runs, kills, broken disks, CI jobs, the docs followed word by word
+	$(PYTEST) -m "proof and not soak" $(ARGS)
 
 lint: .venv/.stamp  ## ruff, mypy, import-linter
 	$(DEV)/ruff check .

@@ -35,6 +35,10 @@ pytest_plugins = ["rotator.testing.canary_plugin"]
 HERE = Path(__file__).parent
 FIELD = ("leaks", "faults")
 """Folders whose tests share the servers of `leaks/field.py`."""
+PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo")
+"""Folders that prove the whole: commands, with their processes and servers. Their tests are marked `proof`, and told by `make proofs`."""
+STORIES = ("_rotation.py", "_story.py", "test_daemon.py", "test_writing_a_target.py", "test_plugins_check.py")
+"""So are those of files elsewhere whose names end so."""
 FIRST = (*FIELD, "proofs", "plugins", "stores")
 """Folders that take longest, as their tests begin with servers."""
 SPREAD = ("engine",)
@@ -140,11 +144,13 @@ def folder(path: Path) -> str:
 
 
 def home(nodeid: str) -> str:
-    """Tests of one home run in one worker, one after another: all that share servers."""
+    """Tests of one home run in one worker, one after another: all that share servers; of the longest folder a file."""
     path = nodeid.partition("::")[0]
     parts = Path(path).parent.parts
     if {*SPREAD} & {*parts}:
         return nodeid
+    if "proofs" in parts:
+        return path
     return "the field" if {*FIELD} & {*parts} else "/".join(parts)
 
 
@@ -159,6 +165,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return ByHome(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What proves the whole is told apart."""
+    if folder(item.path) in PROOFS or item.path.name.endswith(STORIES):
+        item.add_marker("proof")
 
 
 @pytest.hookimpl(trylast=True)

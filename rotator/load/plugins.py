@@ -98,9 +98,10 @@ def _entries(directory: str) -> Iterator[Found]:
 
     for distribution in distributions(path=[directory]):
         if "rotator." in (distribution.read_text("entry_points.txt") or ""):
+            origin = distribution.name  # each look at it parses the whole METADATA, README and all
             for each in distribution.entry_points:
                 if each.group in _KINDS:
-                    yield Found(each.group, each.name, each.value, distribution.name, distribution)
+                    yield Found(each.group, each.name, each.value, origin, distribution)
     with suppress(BadInput):  # a file of that name that is none of ours; of a drop-in directory `use` has said so
         yield from _dropped(Path(directory or ".") / "entry_points.txt")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,17 @@ def test_a_distribution_in_a_drop_in_directory_is_found(drop_in):
     assert plugins.plugin_version("toy_installed") == "2.5"
     assert plugins.plugin_version("toy_one") is None
     assert plugins.plugin_version("nothing") is None
+
+
+def test_a_distribution_is_described_once_however_many_types_it_brings(drop_in, monkeypatch):
+    """Its METADATA holds its whole README: to parse that for each entry point made a fifth of every command's start."""
+    read, original = [], PathDistribution.read_text
+    monkeypatch.setattr(PathDistribution, "read_text", lambda self, name: read.append(name) or original(self, name))
+    installed(drop_in, "rotator-toys", "[rotator.targets]\n" + "".join(f"toy_{n} = toy_plugins:One\n" for n in range(9)))
+    plugins.use([drop_in])
+    read.clear()
+    assert len([each for each in plugins.found(plugins.TARGETS) if each.origin == "rotator-toys"]) == 9
+    assert read.count("METADATA") == 1
 
 
 def test_two_distributions_of_one_type_are_both_named(drop_in):
