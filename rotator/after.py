@@ -15,7 +15,7 @@ from rotator.spec import RotationSpec
 from rotator.step import BACKOFF, BACKOFF_MAX, LEASE, QUARANTINE, Name, Outcome, Seen, Step
 from rotator.target import Live
 
-ROW_OPEN_PLACE, ROW_STILL_ALIVE = 14, 16
+ROW_BACK, ROW_OPEN_PLACE, ROW_STILL_ALIVE = 10, 14, 16
 STAYS = frozenset({"Foreign", "clock", "used"})
 """Errors after which the record stays as it is: a human or time settles them."""
 
@@ -57,8 +57,8 @@ def _after_error(spec: RotationSpec, step: Step, outcome: Outcome, r: Record, no
         return back_off(spec, r if step.what else r.but(pending=None), now)
     if name is Name.ISSUE and error == "Unreachable" and not step.what:
         return r
-    if name is Name.UNDO and error in ("Rejected", "Unfit"):
-        assert r.previous is not None
+    if (name is Name.UNDO and error in ("Rejected", "Unfit")) or (name is Name.ENABLE and step.row == ROW_BACK and error == "Refused"):
+        assert r.previous is not None  # and there is no way back to it
         if not step.what:
             return r  # a human asked: it stays as it is
         return r.but(compromised=r.compromised | {r.previous.id})

@@ -194,7 +194,7 @@ def row_10(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | Non
         return None
     if q.credential.secret is None:
         return None
-    return Step(Name.ENABLE, 10, "act") if q.disable_intent or q.disabled_at else Step(Name.UNDO, 10, "act", leaked)
+    return Step(Name.ENABLE, 10, "act", leaked) if q.disable_intent or q.disabled_at else Step(Name.UNDO, 10, "act", leaked)
 
 
 def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:

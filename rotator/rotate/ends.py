@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rotator.errors import Exit
-from rotator.model import Level
+from rotator.model import Level, Shape
 from rotator.plan import unobserved
 from rotator.rotate.humans import Humans
 from rotator.rotate.messages import DONE, ENDS, end_of
@@ -73,11 +73,17 @@ class Ends(Humans):
         asked = self.order.command and not self.order.dry and not isinstance(self.order.command, Move)
         if not asked or kept or code is Exit.DONE or why == "refused":
             return fix
-        return (
-            f"{fix}; then give the same command again: nothing of it was kept"
-            if fix
-            else "give the same command again: nothing of it was kept"
-        )
+        again = "give the same command again: nothing of it was kept"
+        return f"{fix}; then {again}" if fix else again
+
+    def way_out(self, step: Step, why: str) -> str | None:
+        """Where the target holds our hand off the old one, for a human has it: current works, and the second one is to be given up."""
+        second = {Shape.ALTERNATING: "--take-second", Shape.OVERLAPPING: "--drop-second"}.get(self.spec.shape)
+        if why != "foreign_change" or not second or step.name not in (Name.DISABLE, Name.REVOKE) or step.phase != "act":
+            return None
+        name = self.spec.name
+        adopt = f"`rotator adopt {name} --from …` with what `rotator get {name}` shows, and {second}"
+        return f"find out who has it; once nobody needs it: {adopt}"
 
     def worse(self) -> tuple[str, str]:
         """What keeps a run that did all it could from saying so: no way back; current is leaked, older than allowed, or seen by nobody."""

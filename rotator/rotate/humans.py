@@ -11,7 +11,7 @@ from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Level, Shape
-from rotator.plan import strangers, unobserved
+from rotator.plan import labelled, strangers, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
@@ -86,7 +86,7 @@ class Humans(Steps):
         self.tell(
             Phase.RECORD, EventName.RESOLVED, outcome=Result.SUCCESS, reason=what or f"overwrite {' '.join(sorted(command.overwrite))}"
         )
-        if command.revoke and self._somebody_s_place():
+        if command.revoke and self._somebody_s_place(Name.SWEEP):
             fix = f"find out whose that is; then `rotator resolve {self.spec.name} --overwrite PLACE`, or take the place out of the spec"
             raise Stopped("refused", f"a place shows a value that is none of ours, and it may be {command.revoke}", fix=fix)
         if r.pending and r.pending.reserved is not None and not r.pending.credential:  # what nobody has named yet is no orphan of this mint
@@ -94,6 +94,8 @@ class Humans(Steps):
             r = r.but(pending=replace(r.pending, reserved=r.pending.reserved | others))
         if command.revoke:
             return r.but(doomed=(command.revoke,))
+        if command.overwrite:
+            r = r.but(**self._later_than_all(r))
         return r.but(base=r.base | {command.accept}) if command.accept else r
 
     def _seen(self, places: frozenset[str]) -> Record:
@@ -134,15 +136,18 @@ class Humans(Steps):
                 fix="accept that it is lost: --overwrite PLACE",
             )
         self.seen = self.seen.but(overwrite=command.overwrite)
-        seq = max(r.seq, int(self.seam.now()))  # higher than any fence that a lost record left at the target
-        generation = r.generation + 1 if r.identity else max(r.generation, int(self.seam.now()))  # and than any that a place was shown
         keep = r.but(
-            seq=seq, generation=generation, identity=self.spec.identity, current=None, pending=None, previous=None, places={}, reloads={},
+            **self._later_than_all(r), identity=self.spec.identity, current=None, pending=None, previous=None, places={}, reloads={},
             revoke_after=None, attempts=0, not_before=None, hold=None, tombstones=self._given_up() if self._same_system() else (),
         )  # fmt: skip
         adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
         self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason="new" if command.new else "existing", rotation=id)
         return adopted
+
+    def _later_than_all(self, r: Record) -> dict[str, int]:
+        """Numbers above any fence at the target and any generation in a place, as a record that was lost, or since restored, left them."""
+        now = int(self.seam.now())
+        return {"seq": max(r.seq, now), "generation": max(r.generation + 1, now)}
 
     def _same_system(self) -> bool:
         """Whether the record, if there is one, is about what the spec is about."""
@@ -161,13 +166,20 @@ class Humans(Steps):
         if command.new and r.current and here:
             raise Stopped("refused", f"there is a current credential; `rotator run {name} --force` makes a new one")
         works = here and r.current is not None and not self.same_as_current(command) and self.works(Name.ADOPT, r.current.credential)
-        if (r.pending or r.previous) and (works or not here or command.new or command.retire or self._goes_on()):
+        retires = command.retire is not None and not (r.previous and r.previous.credential.name == command.retire)
+        if (r.pending or r.previous) and (works or not here or command.new or retires or self._goes_on() or self._takes_old(command)):
             raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
         if works:
             fix = (
                 f"`rotator run {name} --force` makes a new one; to deal with a second user or secret, adopt what `rotator get {name}` shows"
             )
             raise Stopped("refused", "the current credential works: beside another one it would live on, and nobody would end it", fix=fix)
+
+    def _takes_old(self, command: Adopt) -> bool:
+        """Whether the second user or secret is the old one: it works, and a place may show it, or its grace run."""
+        q = self.record.previous
+        alive = q is not None and not q.revoke_intent and not q.revoked and q.credential.secret is not None
+        return alive and q is not None and self.takes_second(command) and self.works(Name.ADOPT, q.credential)
 
     def _goes_on(self) -> bool:
         """Whether the next run can go on with pending."""
@@ -221,11 +233,14 @@ class Humans(Steps):
         others = ids - {credential.name}
         if command.retire is not None and command.retire not in others:
             raise Stopped("refused", f"{command.retire} is not among the other ids ({', '.join(sorted(others)) or 'there are none'})")
-        if command.retire is None and not self.spec.is_set:
-            self._room(len(ids))
-        retired = Previous(self.seam.new_id(), Credential(name=command.retire, secret=None), now) if command.retire else None
         tombstones, previous = keep.tombstones, self.record.previous
-        if previous and not self.spec.shape.one_user and previous.credential.name == credential.name:
+        ends = previous.credential.name if previous else None  # it goes as every old one does, and leaves its slot
+        if command.retire is None and not self.spec.is_set:
+            self._room(len(ids - {ends}))
+        other = Credential(name=command.retire, secret=None) if command.retire and command.retire != ends else None
+        retired = Previous(self.seam.new_id(), other, now) if other else None
+        its_user = not self.spec.shape.one_user and ends == credential.name
+        if previous and (its_user or self.takes_second(command)):  # the second one is it, or was written over it
             tombstones, previous = bury(keep, previous.id, previous.credential, now), None
         return keep.but(
             current=Version(id, credential, now),
@@ -242,9 +257,11 @@ class Humans(Steps):
 
     def _ours(self) -> frozenset[str]:
         """Ids that live and are, or may be, of our making: no human has to do with them."""
-        r, p = self.record, self.record.pending
+        r, p, live = self.record, self.record.pending, self.seen.live
         known = {each.name for each in r.known()} if self._same_system() else set[str]()
-        return frozenset(known | (set(self.seen.live) - p.reserved - r.base if p and p.reserved is not None else set[str]()))
+        minted = set(live) - p.reserved - r.base if p and p.reserved is not None else set[str]()
+        orphans = labelled(strangers(r, live), live) if r.identity and self._same_system() else ()
+        return frozenset(known | minted | set(orphans))
 
     def _fits(self, credential: Credential) -> None:
         """It must be of this spec's users, and log in."""

@@ -199,12 +199,13 @@ class Looks(Door):
 
     def check(self) -> None:
         """Look at the target, the store and all places; nothing is changed. Raises `Stopped` where a human must come, `PortError`."""
+        self.seen = self.seen.but(alive_tombstones=self.living_tombstones())
         found = [*self.check_target(), *self.check_store()]
         shows = self.read_places(Name.CHECK)
         told = [Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix) for name, error in self.unread.items()]
         found += [each for each in told if not any(each.fix == one.fix and one.text in each.text for one in found)]
         self.findings = tuple(self._shown(each) for each in found)
-        self.seen = self.seen.but(shows=shows, alive_tombstones=self.living_tombstones(), live=self.listed(Name.CHECK))
+        self.seen = self.seen.but(shows=shows, live=self.listed(Name.CHECK))
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
             self.check_current(self.record.current.credential)
 
@@ -221,11 +222,14 @@ class Looks(Door):
         return possible and (leaked or isinstance(self.order.command, Undo))
 
     def check_target(self) -> list[Finding]:
-        """What the target's plugin finds. In an adoption only what is adopted, and what is dead, is known."""
+        """What the target's plugin finds. What was tried and is dead is nothing that we have there: a human may have its user now. In an
+        adoption, of what the record knows, only what is on its way out is known.
+        """
         target, r, command = self.ports.target, self.record, self.order.command
-        known, accepted = r.known(), sorted(r.base)
+        alive = [each.credential for each in r.tombstones if target.can.dead_probes == 0 or each.id in self.seen.alive_tombstones]
+        known, accepted = [*r.but(tombstones=()).known(), *alive], sorted(r.base)
         if isinstance(command, Adopt) and command.credential:
-            known = [command.credential, *(each.credential for each in r.tombstones)]
+            known = [command.credential, *alive]
             known += [Credential(name=command.retire, secret=None)] if command.retire else []
             known += [r.previous.credential] if r.previous else []
         return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)

@@ -141,7 +141,6 @@ class Run(Ends):
             self.take_second(asked)
         if isinstance(command, Resolve) and command.revoke:
             self._revoke_resolved()
-        return
 
     def _revoke_resolved(self) -> None:
         """`resolve --revoke`: the claim has named it; kill it."""
@@ -219,7 +218,7 @@ class Run(Ends):
         why = self.stops(step, outcome)
         if why:
             self.record = new
-            raise Stopped(why, trouble, until=outcome.data if outcome.error == "used" else None)
+            raise Stopped(why, trouble, fix=self.way_out(step, why), until=outcome.data if outcome.error == "used" else None)
         if outcome.error and step.name in (Name.PUBLISH, Name.RELOAD):
             self.open_places.append(trouble or f"{step.name} in {step.what}: what was read back is not what was written")
         if new is not before:
@@ -268,6 +267,7 @@ class Run(Ends):
             Name.VERIFY: not kept_pending,
             Name.APPLY: error == "Refused",
             Name.UNDO: error != "Refused" and bool(step.what),
+            Name.ENABLE: error == "Refused" and bool(step.what),
             Name.CONFIRM: error == "Unfit",
         }
         return None if goes_on.get(step.name, False) else self.failed_why()

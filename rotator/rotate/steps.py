@@ -11,7 +11,7 @@ from rotator.model import Credential, Reached, Secret, Shape
 from rotator.plan import labelled, orphans, strangers
 from rotator.record import Mark
 from rotator.rotate.door import Kind
-from rotator.rotate.looks import Looks
+from rotator.rotate.looks import Looks, observe
 from rotator.rotate.order import Stopped
 from rotator.spec import PlaceSpec
 from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome, Step
@@ -100,7 +100,7 @@ class Steps(Looks):
         live = self.listed(Name.RECOVER)
         self.seen = self.seen.but(live=live)
         ids, certain = orphans(self.spec, self.record, live)
-        return Outcome(data=ids) if certain and not (ids and self._somebody_s_place()) else Outcome("suspect")
+        return Outcome(data=ids) if certain and not (ids and self._somebody_s_place(Name.RECOVER)) else Outcome("suspect")
 
     def sweep(self, step: Step) -> Outcome:
         """Revoke orphans that carry our label."""
@@ -108,10 +108,16 @@ class Steps(Looks):
             return self._revoke_doomed(Name.SWEEP)
         live = self.listed(Name.SWEEP)
         ids = labelled(strangers(self.record, live), live)
-        return Outcome("suspect") if ids and self._somebody_s_place() else Outcome(data=ids)
+        return Outcome("suspect") if ids and self._somebody_s_place(Name.SWEEP) else Outcome(data=ids)
 
-    def _somebody_s_place(self) -> bool:
-        """Whether a place shows what is none of ours: it may be the orphan, as with a record that was restored from a backup."""
+    def _somebody_s_place(self, step: Name) -> bool:
+        """Whether a place shows what is none of ours: it may be the orphan, as with a record that was restored from a backup.
+
+        One that could not be read is read before anything dies. Raises `PortError`.
+        """
+        for each in self.spec.places:
+            if self.seen.shows.get(each.place.name) == UNREAD:
+                self._read_now(step, each)
         return any(shows == FOREIGN and place not in self.seen.overwrite for place, shows in self.seen.shows.items())
 
     def _revoke_doomed(self, name: Name) -> Outcome:
@@ -143,7 +149,9 @@ class Steps(Looks):
         each, port = self.place_port(step.what)
         id, generation, fields = r.current.id, r.generation, self.ports.target.fields
         if self.seen.shows.get(step.what) == UNREAD:
-            self._read_first(each)
+            shows = self._read_now(Name.PUBLISH, each)
+            if shows == FOREIGN and step.what not in self.seen.overwrite:
+                raise Foreign(f"{step.what} shows a value that is none of ours")
         values = each.place.values(r.current.credential.values(fields))
         self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
         if each.attested:
@@ -158,13 +166,14 @@ class Steps(Looks):
             return Outcome("Foreign")
         return OK
 
-    def _read_first(self, each: PlaceSpec) -> None:
-        """A place that could not be read before: what stands there now may be somebody's. Raises `PortError`."""
-        shows = self.shown(Name.PUBLISH, each)
+    def _read_now(self, step: Name, each: PlaceSpec) -> str | None:
+        """A place that could not be read before, read: what stands there may be somebody's, or the old one again. Raises `PortError`."""
+        name, shows = each.place.name, self.shown(step, each)
         if shows == UNREAD:
-            raise self.unread[each.place.name]
-        if shows == FOREIGN and each.place.name not in self.seen.overwrite:
-            raise Foreign(f"{each.place.name} shows a value that is none of ours")
+            raise self.unread[name]
+        self.seen = self.seen.but(shows={**self.seen.shows, name: shows})
+        self.record = observe(self.record, {name: shows})
+        return shows
 
     def _as_read(self, each: PlaceSpec, read: Mapping[str, Secret], current: Credential) -> Credential:
         """The credential as a consumer of that place holds it."""

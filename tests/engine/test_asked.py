@@ -89,8 +89,7 @@ def test_a_place_that_could_not_be_read_is_read_before_it_is_written():
     lab.storage.env.values["env"] = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
     unreadable_once(lab)
     result = lab.run(named=True)
-    assert (result.exit, result.why) == (Exit.UNPROVEN, "open place")
-    assert "none of ours" in result.message
+    assert (result.exit, result.why) == (Exit.HUMAN, "foreign_change of place")
     assert lab.shown("env") == ("somebody", "else")
 
 

@@ -1,0 +1,223 @@
+"""Where a human, a backup or a silent place has brought a record, messages name the command that leads out; none kills unseen."""
+
+import json
+
+import pytest
+from labs import THEIRS, at_rest, crash_at, due, fault_at, living, rotated
+
+from rotator.errors import Exit
+from rotator.model import Credential, Secret
+from rotator.rotate import Adopt, Compromise, Resolve, Undo
+from rotator.testing.faults import Fault
+from rotator.testing.lab import PATH, Lab, in_memory
+from rotator.testing.twins import TwinKey, TwinUser
+
+
+def touched(lab, *, broke=False):
+    """Somebody else did something just now, which the oracle does not hold against us."""
+    lab.oracle.living = lab.system.living()
+    lab.oracle.human_broke_current = lab.oracle.human_broke_current or broke
+    lab.oracle._flips()
+
+
+def restored(lab, old):
+    """The record is one from a backup."""
+    shelf = lab.truth.shelf
+    shelf.writes += 1
+    shelf.records[PATH] = (shelf.writes, old)
+    touched(lab, broke=True)
+
+
+def what_get_shows(lab):
+    name, secret = lab.shown("local")
+    return Credential(name=name, secret=Secret(secret))
+
+
+def theirs(name):
+    return Credential(name=name, secret=Secret(THEIRS))
+
+
+# ---- a record from a backup
+
+
+def test_after_two_rotations_that_a_restored_record_does_not_know_what_works_is_adopted():
+    lab = Lab("alternating", in_memory())
+    lab.adopt()
+    old = lab.truth.shelf.records[PATH][1]
+    for seconds in (10_010, 12_300, 12_700, 20_010, 22_300, 22_700):
+        lab.at(seconds)
+        lab.run()
+    restored(lab, old)
+    lab.at(25_000)
+    assert lab.run(named=True).why == "foreign_change"
+    result = lab.run(Adopt(credential=what_get_shows(lab)), named=True)
+    assert (result.exit, result.why) == (Exit.DONE, "at rest")
+
+
+def test_places_that_show_what_a_restored_record_does_not_know_are_written_over_where_a_human_says_so():
+    lab = Lab("issue, two slots", in_memory())
+    lab.adopt()
+    lab.at(10_010)
+    old = lab.truth.shelf.records[PATH][1]
+    lab.run()
+    lab.system.keys = {name: key for name, key in lab.system.keys.items() if name == "key-0"}
+    restored(lab, old)
+    assert lab.run(named=True).why == "foreign_change of place"
+    result = lab.run(Resolve(overwrite=frozenset({"env", "local"})), named=True)
+    assert result.exit is Exit.DONE
+    assert {lab.shown(place)[0] for place in ("env", "local")} == {lab.record().current.credential.name}
+
+
+def newer_in_a_place(*, reserved):
+    """Record and value were restored; env shows what the lost rotation minted, which works."""
+    lab = Lab("issue, labels", in_memory())
+    lab.adopt()
+    lab.at(10_010)
+    values = lab.truth.shelf.values[PATH]
+    if reserved:
+        lab.run(plan=crash_at("mint"))
+        lab.seam.t += 400
+    old = lab.truth.shelf.records[PATH][1]
+    lab.run()
+    restored(lab, old)
+    lab.truth.shelf.values[PATH] = values
+    touched(lab)
+    lab.seam.t += 400
+    return lab
+
+
+@pytest.mark.parametrize("reserved", [False, True])
+def test_no_orphan_dies_before_every_place_was_read(reserved):
+    lab = newer_in_a_place(reserved=reserved)
+    result = lab.run(named=True, plan=fault_at("read place", Fault.ERROR, 2))
+    assert result.why in ("foreign_change of place", "orphan.suspect")
+    assert "key-1" in living(lab)
+    assert lab.oracle.violations == []
+
+
+@pytest.mark.parametrize("reserved", [False, True])
+def test_where_a_place_cannot_be_read_no_orphan_dies(reserved):
+    lab = newer_in_a_place(reserved=reserved)
+    lab.storage.env.down = True
+    result = lab.run(named=True)
+    assert (result.exit, "(read place) in env" in result.message) == (Exit.FAILED if reserved else Exit.UNPROVEN, True)
+    assert "key-1" in living(lab)
+    assert lab.oracle.violations == []
+
+
+# ---- a place that could not be read
+
+
+def test_a_place_that_showed_the_old_one_while_nobody_could_read_it_has_its_whole_grace():
+    lab = rotated("alternating")
+    old = lab.record().previous.credential
+    lab.storage.env.values["env"] = json.dumps({"fields": {"USER": old.name, "PASSWORD": old.secret.reveal()}})
+    touched(lab, broke=True)
+    lab.at(12_300)
+    assert lab.run(plan=fault_at("read place", Fault.ERROR, 2)).why == "grace"
+    assert old.name in living(lab)
+    assert lab.oracle.violations == []
+
+
+# ---- what a human did at the target
+
+
+def test_a_leak_whose_earlier_key_a_human_has_deleted_is_rotated_forward():
+    lab = rotated("issue, labels")
+    lab.at(12_000)
+    assert lab.run().why == "soak"
+    del lab.system.keys["key-0"]
+    touched(lab)
+    assert lab.run(Compromise("current"), named=True).exit is Exit.DONE
+    assert "key-1" not in living(lab)
+
+
+def test_an_undo_to_a_key_that_a_human_has_deleted_leaves_everything_as_it_is():
+    lab = rotated("issue, labels")
+    lab.at(12_000)
+    lab.run()
+    del lab.system.keys["key-0"]
+    touched(lab)
+    result = lab.run(Undo(), named=True)
+    assert (result.exit, "ENABLE" in result.message) == (Exit.FAILED, True)
+    assert lab.record().current.credential.name == "key-1"
+    assert lab.record().compromised == frozenset()
+
+
+@pytest.mark.parametrize("shape", ["alternating", "overlapping"])
+@pytest.mark.parametrize("open_place", [False, True])
+def test_a_second_one_that_is_the_old_one_is_not_taken_while_it_works(shape, open_place):
+    lab = due(shape)
+    lab.run(plan=fault_at("publish", Fault.CRASH_BEFORE, 2) if open_place else None)
+    before = lab.system.living()
+    result = lab.run(Adopt(credential=lab.record().current.credential, take_second=True), named=True)
+    assert (result.why, result.message.endswith("let it end, or undo it")) == ("refused", True)
+    assert lab.system.living() == before
+    assert lab.oracle.violations == []
+
+
+def test_the_other_user_that_a_human_took_since_it_was_locked_is_not_written_over():
+    lab = at_rest("alternating")
+    for seconds in (20_010, 22_300, 22_700):
+        lab.at(seconds)
+        lab.run()
+    assert lab.record().current.credential.name == "app_a"
+    assert "app_b" in {each.credential.name for each in lab.record().tombstones}
+    lab.system.users["app_b"] = TwinUser([THEIRS], enabled=True)
+    lab.oracle.strangers.add(("app_b", THEIRS))
+    touched(lab)
+    result = lab.run(named=True, forced=True)
+    assert (result.why, "app_b" in result.message) == ("check", True)
+    assert lab.system.users["app_b"].secrets == [THEIRS]
+    assert lab.run(Adopt(credential=what_get_shows(lab)), named=True).why == "refused"
+
+
+@pytest.mark.parametrize("command", [None, Compromise("previous")])
+def test_an_old_user_that_a_human_has_taken_is_given_up_by_the_command_that_the_run_names(command):
+    lab = rotated("alternating")
+    lab.system.users["app_a"].secrets = [THEIRS]
+    lab.oracle.strangers.add(("app_a", THEIRS))
+    touched(lab)
+    lab.at(12_300)
+    result = lab.run(command, named=True)
+    assert (result.exit, result.why) == (Exit.HUMAN, "foreign_change")
+    assert "rotator adopt orders-db --from …` with what `rotator get orders-db` shows, and --take-second" in result.fix
+    assert lab.system.users["app_a"].secrets == [THEIRS]
+    lab.oracle.strangers.clear()
+    result = lab.run(Adopt(credential=what_get_shows(lab), take_second=True), named=True)
+    assert (result.exit, result.why, living(lab)) == (Exit.DONE, "at rest", ["app_b"])
+
+
+@pytest.mark.parametrize("retire", [None, "key-1"])
+def test_an_old_key_that_is_on_its_way_out_takes_no_slot_from_an_adoption(retire):
+    lab = rotated("issue, two slots")
+    lab.run(Undo(), named=True)
+    del lab.system.keys["key-0"]
+    lab.system.keys["key-human"] = TwinKey(THEIRS, lab.seam.now())
+    touched(lab, broke=True)
+    lab.seam.t += 100
+    assert lab.run(named=True).why == "foreign_change"
+    result = lab.run(Adopt(credential=theirs("key-human"), retire=retire), named=True)
+    assert (result.exit, result.why) == (Exit.DONE, "grace")
+    assert lab.record().previous.credential.name == "key-1"
+    for seconds in (13_000, 14_000):
+        lab.at(seconds)
+        lab.run()
+    assert living(lab) == ["key-human"]
+
+
+def test_an_orphan_with_our_label_is_nobody_else_s_after_an_adoption():
+    lab = due("issue, labels")
+    lab.run(plan=fault_at("mint", Fault.LATE))
+    lab.land()
+    current = lab.record().current.credential.name
+    orphan = next(iter(set(living(lab)) - {current, "key-0"}))
+    del lab.system.keys[current]
+    lab.system.keys["key-human"] = TwinKey(THEIRS, lab.seam.now())
+    touched(lab, broke=True)
+    lab.run(Adopt(credential=theirs("key-human")), named=True)
+    assert orphan not in lab.record().base
+    for _ in range(4):
+        lab.seam.t += 1500
+        lab.run(named=True)
+    assert living(lab) == ["key-human"]
