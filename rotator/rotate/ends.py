@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rotator.errors import Exit
+from rotator.errors import Exit, Foreign
 from rotator.model import Level, Shape
 from rotator.plan import unobserved
 from rotator.rotate.humans import Humans
 from rotator.rotate.messages import DONE, ENDS, end_of
 from rotator.rotate.order import Adopt, Move, RunResult
-from rotator.step import Name, Step
+from rotator.step import UNREAD, Name, Step
 
 
 class Ends(Humans):
@@ -76,10 +76,10 @@ class Ends(Humans):
         again = "give the same command again: nothing of it was kept"
         return f"{fix}; then {again}" if fix else again
 
-    def way_out(self, step: Step, why: str) -> str | None:
-        """Where the target holds our hand off the old one, for a human has it: current works, and the second one is to be given up."""
+    def way_out(self, why: str) -> str | None:
+        """Where the target holds our hand off the second user or secret, for a human has it: it is to be given up."""
         second = {Shape.ALTERNATING: "--take-second", Shape.OVERLAPPING: "--drop-second"}.get(self.spec.shape)
-        if why != "foreign_change" or not second or step.name not in (Name.DISABLE, Name.REVOKE) or step.phase != "act":
+        if why != "foreign_change" or not second or not isinstance(self.last_error, Foreign):
             return None
         name = self.spec.name
         adopt = f"`rotator adopt {name} --from …` with what `rotator get {name}` shows, and {second}"
@@ -100,8 +100,10 @@ class Ends(Humans):
         return ("not observed", ", ".join(blind)) if blind else ("", "")
 
     def open_work(self) -> bool:
-        """Whether a rotation is unfinished."""
-        return bool(self.record.pending or self.record.previous)
+        """Whether a rotation is unfinished, or a place shows what is not current."""
+        r = self.record
+        elsewhere = r.current is not None and any(shows not in (UNREAD, r.current.id) for shows in self.seen.shows.values())
+        return bool(r.pending or r.previous or elsewhere)
 
     def next_wake(self, why: str) -> float | None:
         """When this spec is to be looked at again."""

@@ -65,7 +65,15 @@ class Humans(Steps):
         return r
 
     def _something_to_go_back_to(self) -> None:
-        """A first secret that the core has chosen cannot be taken back: it would live on, and nobody would know it."""
+        """What was never there cannot be gone back to, nor what a place shows be taken back, as with a record that was restored.
+
+        A first secret that the core has chosen would live on, and nobody would know it.
+        """
+        p = self.record.pending
+        shown = [place for place, shows in self.seen.shows.items() if p and shows == p.id]
+        if shown:
+            fix = f"let it end: `rotator run {self.spec.name}`; then `rotator compromise {self.spec.name}`, if it leaked"
+            raise Stopped("refused", f"{', '.join(sorted(shown))} shows the new one already: taken back, it would be dead there", fix=fix)
         if self.spec.is_set and not self.record.current:
             fix = f"let it end: `rotator run {self.spec.name}`; then `rotator compromise {self.spec.name}`, if it leaked"
             raise Stopped("refused", "there is nothing to go back to: the first rotation is not finished", fix=fix)

@@ -153,7 +153,7 @@ class Run(Ends):
     def _dry(self) -> RunResult:
         record = observe(self.record, self.seen.shows)
         if self.order.command:
-            record = self.asked(self.order.command)
+            record = observe(self.asked(self.order.command), self.seen.shows)
         self.steps = foresee(self.spec, record, self.seen, self.seam.now())
         last = self.steps[-1]
         blocked = self.blocking(self.steps)
@@ -181,7 +181,8 @@ class Run(Ends):
         self.claimed = True
         if step is not Name.CLAIM:
             self.tell(Phase.RECORD, step=Name.CLAIM, outcome=Result.SUCCESS)
-        self.write(observe(new, self.seen.shows), step, reason)
+        seq = max(new.seq, int(self.seam.now()))  # above any fence that a record which was since restored has left at the target
+        self.write(observe(new.but(seq=seq), self.seen.shows), step, reason)
 
     def loop(self) -> RunResult:
         """Ask the plan, perform, write what is left behind, until the plan says stop, wait or rest."""
@@ -218,7 +219,7 @@ class Run(Ends):
         why = self.stops(step, outcome)
         if why:
             self.record = new
-            raise Stopped(why, trouble, fix=self.way_out(step, why), until=outcome.data if outcome.error == "used" else None)
+            raise Stopped(why, trouble, fix=self.way_out(why), until=outcome.data if outcome.error == "used" else None)
         if outcome.error and step.name in (Name.PUBLISH, Name.RELOAD):
             self.open_places.append(trouble or f"{step.name} in {step.what}: what was read back is not what was written")
         if new is not before:

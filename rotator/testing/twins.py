@@ -147,7 +147,7 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
         strangers = [each for each in user.secrets if (name, each) not in ours]
         alternating = len(self.config.usernames) > 1 and not any(user_name == name for user_name, _ in ours)
         second = self.config.overlapping and len(user.secrets) > 1
-        return bool(strangers) and user.enabled and (second or (alternating and name != self.config.usernames[0]))
+        return bool(strangers) and user.enabled and (second or (alternating and (bool(ours) or name != self.config.usernames[0])))
 
     def verify(self, credential: Credential) -> str:
         assert credential.secret is not None

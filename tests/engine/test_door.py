@@ -50,7 +50,7 @@ def test_an_interrupted_call_is_an_unknown_outcome_and_its_connection_is_dropped
 
 def test_a_fenced_out_run_stops_as_overtaken():
     lab = due("in place")
-    lab.system.fence = lab.record().seq + 1_000
+    lab.system.fence = int(lab.seam.now()) + 1_000
     result = lab.run()
     assert (result.why, result.exit) == ("conflict", Exit.BUSY)
 

@@ -9,7 +9,7 @@ from rotator.errors import Exit
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, Compromise, Resolve, Undo
 from rotator.testing.faults import Fault
-from rotator.testing.lab import PATH, Lab, in_memory
+from rotator.testing.lab import PATH, START, Lab, in_memory
 from rotator.testing.twins import TwinKey, TwinUser
 
 
@@ -103,6 +103,61 @@ def test_where_a_place_cannot_be_read_no_orphan_dies(reserved):
     assert (result.exit, "(read place) in env" in result.message) == (Exit.FAILED if reserved else Exit.UNPROVEN, True)
     assert "key-1" in living(lab)
     assert lab.oracle.violations == []
+
+
+def middle_of_a_rotation(shape, *, later=0.0):
+    """The store is what it was when pending was about to be current: every place but its own shows pending."""
+    lab = due(shape)
+    shelf = lab.truth.shelf
+    values = shelf.values[PATH]
+    lab.run(plan=crash_at("write record PROMOTE"))
+    old = shelf.records[PATH][1]
+    lab.seam.t += 400
+    lab.run()
+    lab.seam.t += later
+    restored(lab, old)
+    shelf.values[PATH] = values
+    touched(lab)
+    lab.seam.t += 400
+    return lab
+
+
+@pytest.mark.parametrize("command", [Undo(), Compromise("pending")])
+@pytest.mark.parametrize("shape", ["alternating", "issue, labels"])
+def test_what_a_place_shows_already_is_not_taken_back(shape, command):
+    lab = middle_of_a_rotation(shape)
+    result = lab.run(command, named=True)
+    assert (result.why, "env shows the new one already" in result.message) == ("refused", True)
+    assert lab.run(named=True).why == "grace"
+    assert lab.oracle.violations == []
+
+
+def test_a_restored_record_goes_on_though_the_target_has_seen_a_higher_fence():
+    lab = due("overlapping")
+    lab.run(plan=crash_at("write record PROMOTE"))
+    old = lab.truth.shelf.records[PATH][1]
+    lab.run()
+    lab.seam.t += 40_000
+    lab.run(Adopt(credential=lab.record().current.credential), named=True)
+    for _ in range(3):
+        lab.seam.t += 2000
+        lab.run()
+    restored(lab, old)
+    lab.seam.t += 400
+    whys = []
+    for _ in range(4):
+        whys.append(lab.run(named=True).why)
+        lab.seam.t += 30_000
+    assert "conflict" not in whys
+
+
+def test_no_generation_is_below_one_that_a_lost_record_may_have_shown():
+    lab = due("alternating")
+    lab.run()
+    assert lab.record().generation >= int(START + 10_010)
+    lab.seam.t += 500
+    lab.run(Undo(), named=True)
+    assert lab.record().generation >= int(START + 10_510)
 
 
 # ---- a place that could not be read
@@ -221,3 +276,44 @@ def test_an_orphan_with_our_label_is_nobody_else_s_after_an_adoption():
         lab.seam.t += 1500
         lab.run(named=True)
     assert living(lab) == ["key-human"]
+
+
+def test_an_abort_of_a_user_that_a_human_has_taken_names_the_command_that_ends_it():
+    lab = due("alternating")
+    lab.run(plan=crash_at("write record PROMOTE"))
+    lab.system.users["app_b"].secrets = [THEIRS]
+    lab.oracle.strangers.add(("app_b", THEIRS))
+    touched(lab)
+    lab.seam.t += 400
+    result = lab.run(Undo(), named=True)
+    assert (result.why, "--take-second" in result.fix) == ("foreign_change", True)
+    assert lab.system.users["app_b"].secrets == [THEIRS]
+    lab.oracle.strangers.clear()
+    assert lab.run(Adopt(credential=lab.record().current.credential, take_second=True), named=True).why == "at rest"
+
+
+@pytest.mark.parametrize("shape", ["alternating", "in place"])
+def test_while_a_failed_rotation_waits_a_place_that_shows_something_else_is_no_success(shape):
+    lab = at_rest(shape)
+    dead = lab.record().tombstones[0].credential
+    lab.at(20_010)
+    lab.system.refuses = True
+    for _ in range(3):
+        lab.run(named=True)
+    lab.system.refuses = False
+    assert lab.run().exit is Exit.DONE
+    lab.storage.env.values["env"] = json.dumps({"fields": {"USER": dead.name, "PASSWORD": dead.secret.reveal()}})
+    touched(lab, broke=True)
+    result = lab.run()
+    assert (result.exit, result.why) == (Exit.FAILED, "not_before")
+    assert lab.run(named=True).exit is Exit.DONE
+
+
+def test_a_dry_run_of_a_command_begins_grace_anew_as_the_command_does():
+    lab = rotated("alternating")
+    lab.storage.env.values.clear()
+    touched(lab, broke=True)
+    lab.at(12_300)
+    foreseen = lab.dry(Resolve(overwrite=frozenset({"env"})))
+    done = lab.run(Resolve(overwrite=frozenset({"env"})), named=True)
+    assert (foreseen.why, [str(each.name) for each in foreseen.steps]) == (done.why, [str(each.name) for each in done.steps])
