@@ -18,6 +18,8 @@ class Ends(Humans):
     steps: list[Step]
     complete: list[Step]
     """Steps that were done to their end."""
+    gave_up = False
+    """Whether this run has taken back a new credential that nobody asked it to."""
     kept = False
     """Whether what a human asked stands in the record."""
 
@@ -34,7 +36,7 @@ class Ends(Humans):
         """The result, in words."""
         end, detail = end_of(why, in_place=self.spec.in_place), detail or self.details(why)
         code = code or (step.exit if step and step.exit is not None else end.exit)
-        if why == "not_before" and not self.open_work():
+        if why == "not_before" and not self.open_work() and not self.gave_up:
             code = Exit.DONE
         worse, about = self.worse() if code is Exit.DONE else ("", "")
         if worse:

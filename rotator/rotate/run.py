@@ -213,6 +213,8 @@ class Run(Ends):
         now, before = self.seam.now(), self.record
         new = after(self.spec, step, outcome, before, now)
         self.seen = learn(step, outcome, before, self.seen)
+        failed = before.pending.failed if before.pending and step.name is Name.ABORT else None
+        self.gave_up |= failed is not None and failed.reason != "undo"
         if step.name is Name.ISSUE and not outcome.error:
             self.keep_or_take_back(new, outcome.data)
             return self.complete.append(step)

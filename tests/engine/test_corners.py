@@ -16,9 +16,10 @@ def test_a_secret_that_lets_nobody_in_is_taken_back_and_the_next_one_works(shape
     lab = due(shape)
     lab.system.next_is_dud = True
     result = lab.run()
-    assert (result.why, result.exit) == ("not_before", Exit.DONE)
+    assert (result.why, result.exit) == ("not_before", Exit.FAILED)
     assert "ABORT" in names(result)
     assert lab.record().pending is None
+    assert lab.run().exit is Exit.DONE, "nothing is open, and it was told"
     lab.at(10_800)
     assert lab.run().exit is Exit.DONE
     assert lab.oracle.violations == []
