@@ -101,7 +101,7 @@ def idle_daemon(specs: int = 10_000, seconds: int = 120) -> dict[str, Any]:
         key = folder / "var/store.key"
         key.touch(mode=0o600)
         key.write_text("a" * 43 + "=")
-        _asleep(folder)
+        asleep(folder)
         environment = os.environ | {"BENCH_ADMIN_PASSWORD": "unused"}
         process = subprocess.Popen([ROTATOR, "--json", "daemon"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
@@ -129,13 +129,15 @@ def idle_daemon(specs: int = 10_000, seconds: int = 120) -> dict[str, Any]:
     }
 
 
-def _asleep(folder: Path) -> None:
+def asleep(folder: Path) -> None:
     """The wake index of a daemon that has looked at everything and found nothing due for a day."""
     loaded, now = load(folder / "rotator.yaml"), time.time()
     reloads = {name: each.settings for name, each in loaded.config.reloads.items()}
-    with closing(WakeIndex(folder / "var" / INDEX)) as wakes, wakes.transaction():
-        for name, says in wakes.keep_only(loaded.specs, now, reloads).items():
-            wakes.set(name, says, now + 86400, 0, now)
+    with closing(WakeIndex(folder / "var" / INDEX)) as wakes:
+        known = wakes.keep_only(loaded.specs, now, reloads)
+        with wakes.transaction():
+            for name, says in known.items():
+                wakes.set(name, says, now + 86400, 0, now)
 
 
 def peak_rss_mb() -> int:
