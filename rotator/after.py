@@ -93,7 +93,7 @@ def _sweep(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, _now: f
     return r.but(doomed=tuple(outcome.data) if step.phase == "intent" else ())
 
 
-def _next_generation(r: Record, now: float) -> int:
+def next_generation(r: Record, now: float) -> int:
     """Above any that a place was shown, also by a record which was since restored: each is at most the second in which it began."""
     return max(r.generation + 1, int(now))
 
@@ -107,7 +107,7 @@ def _promote(_spec: RotationSpec, _step: Step, _outcome: Outcome, r: Record, now
         previous=Previous(c.id, c.credential, c.created, probed=now) if c else None,
         pending=None,
         last_slot=max(p.slot, r.last_slot),
-        generation=_next_generation(r, now),
+        generation=next_generation(r, now),
         revoke_after=None,
         asked=False,
         tombstones=bury(r, q.id, q.credential, now) if q else r.tombstones,
@@ -121,7 +121,7 @@ def _undo(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: fl
     return r.but(
         current=Version(q.id, q.credential, q.created),
         previous=Previous(c.id, c.credential, c.created, probed=now),
-        generation=_next_generation(r, now),
+        generation=next_generation(r, now),
         revoke_after=None,
         asked=r.asked or bool(step.what),
         places={},

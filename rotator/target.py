@@ -99,8 +99,8 @@ class Target(ABC, Generic[C, T]):
     def check(self, known: Sequence[Credential], accepted: Sequence[str] = ()) -> list[Finding]:
         """(reads) Every privilege that later calls need, a free slot, strangers: all findings, not the first.
 
-        `known`: current, pending, previous, and tombstones but those that were tried and are dead. `accepted`: ids of others that a human
-        accepted. Admin login refused: `Denied`.
+        `known`: current, pending, previous, and tombstones; of a Set target not those that were tried and are dead. `accepted`: ids of
+        others that a human accepted. Admin login refused: `Denied`.
         """
 
     @abstractmethod

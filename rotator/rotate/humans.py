@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from rotator.after import bury
+from rotator.after import bury, next_generation
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
 from rotator.generate import password
@@ -103,7 +103,7 @@ class Humans(Steps):
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         if command.overwrite:
-            r = r.but(**self._later_than_all(r))
+            r = r.but(generation=next_generation(r, self.seam.now()))
         return r.but(base=r.base | {command.accept}) if command.accept else r
 
     def _seen(self, places: frozenset[str]) -> Record:
@@ -145,17 +145,13 @@ class Humans(Steps):
             )
         self.seen = self.seen.but(overwrite=command.overwrite)
         keep = r.but(
-            **self._later_than_all(r), identity=self.spec.identity, current=None, pending=None, previous=None, places={}, reloads={},
-            revoke_after=None, attempts=0, not_before=None, hold=None, tombstones=self._given_up() if self._same_system() else (),
+            generation=next_generation(r, self.seam.now()), identity=self.spec.identity, current=None, pending=None, previous=None,
+            places={}, reloads={}, revoke_after=None, attempts=0, not_before=None, hold=None,
+            tombstones=self._given_up() if self._same_system() else (),
         )  # fmt: skip
         adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
         self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason="new" if command.new else "existing", rotation=id)
         return adopted
-
-    def _later_than_all(self, r: Record) -> dict[str, int]:
-        """Numbers above any fence at the target and any generation in a place, as a record that was lost, or since restored, left them."""
-        now = int(self.seam.now())
-        return {"seq": max(r.seq, now), "generation": max(r.generation + 1, now)}
 
     def _same_system(self) -> bool:
         """Whether the record, if there is one, is about what the spec is about."""
@@ -248,7 +244,8 @@ class Humans(Steps):
         other = Credential(name=command.retire, secret=None) if command.retire and command.retire != ends else None
         retired = Previous(self.seam.new_id(), other, now) if other else None
         its_user = not self.spec.shape.one_user and ends == credential.name
-        if previous and (its_user or self.takes_second(command)):  # the second one is it, or was written over it
+        written_over = self.takes_second(command) and previous is not None and not previous.revoke_intent  # it does not log in
+        if previous and (its_user or written_over):
             tombstones, previous = bury(keep, previous.id, previous.credential, now), None
         return keep.but(
             current=Version(id, credential, now),

@@ -222,14 +222,15 @@ class Looks(Door):
         return possible and (leaked or isinstance(self.order.command, Undo))
 
     def check_target(self) -> list[Finding]:
-        """What the target's plugin finds. What was tried and is dead is nothing that we have there: a human may have its user now. In an
-        adoption, of what the record knows, only what is on its way out is known.
+        """What the target's plugin finds. A user whose secret was tried and is dead may be a human's by now; the id of a dead key is nobody
+        else's. In an adoption, of what the record knows, only what is on its way out is known.
         """
         target, r, command = self.ports.target, self.record, self.order.command
-        alive = [each.credential for each in r.tombstones if target.can.dead_probes == 0 or each.id in self.seen.alive_tombstones]
-        known, accepted = [*r.but(tombstones=()).known(), *alive], sorted(r.base)
+        tried = self.spec.is_set and target.can.dead_probes != 0
+        held = [each.credential for each in r.tombstones if not tried or each.id in self.seen.alive_tombstones]
+        known, accepted = [*r.but(tombstones=()).known(), *held], sorted(r.base)
         if isinstance(command, Adopt) and command.credential:
-            known = [command.credential, *alive]
+            known = [command.credential, *held]
             known += [Credential(name=command.retire, secret=None)] if command.retire else []
             known += [r.previous.credential] if r.previous else []
         return self.do(Name.CHECK, "check target", lambda: target.check(known, accepted), port=target, kind=Kind.READ)

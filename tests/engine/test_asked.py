@@ -90,6 +90,7 @@ def test_a_place_that_could_not_be_read_is_read_before_it_is_written():
     unreadable_once(lab)
     result = lab.run(named=True)
     assert (result.exit, result.why) == (Exit.HUMAN, "foreign_change of place")
+    assert "none of ours" in result.message
     assert lab.shown("env") == ("somebody", "else")
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from labs import THEIRS, at_rest, crash_at, due, fault_at, living, rotated
+from labs import THEIRS, at_rest, crash_at, due, fault_at, living, names, rotated, with_target
 
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
@@ -317,3 +317,28 @@ def test_a_dry_run_of_a_command_begins_grace_anew_as_the_command_does():
     foreseen = lab.dry(Resolve(overwrite=frozenset({"env"})))
     done = lab.run(Resolve(overwrite=frozenset({"env"})), named=True)
     assert (foreseen.why, [str(each.name) for each in foreseen.steps]) == (done.why, [str(each.name) for each in done.steps])
+
+
+@pytest.mark.parametrize("shape", ["alternating", "overlapping", "issue, two slots", "issue, labels"])
+def test_check_is_told_of_dead_keys_and_of_no_dead_user(shape):
+    """A provider may list a key for a while after its deletion: it is still ours. A user is whose secret it has."""
+    lab = at_rest(shape)
+    dead, told = lab.record().tombstones[0].credential, []
+    with_target(lab, check=lambda _self, known, _accepted: told.extend(known) or [])
+    lab.run(named=True)
+    assert [each.same(dead) for each in told].count(True) == (1 if shape.startswith("issue") else 0)
+
+
+@pytest.mark.parametrize("shape", ["alternating", "overlapping"])
+def test_a_revocation_that_was_begun_ends_with_its_proof_though_the_second_one_is_taken(shape):
+    lab = rotated(shape)
+    for seconds in (12_300, 12_700):
+        lab.at(seconds)
+        if lab.run(plan=crash_at("revoke")) == "crashed":
+            break
+    assert lab.record().previous.revoke_intent
+    lab.seam.t += 400
+    lab.run(Adopt(credential=lab.record().current.credential, take_second=True), named=True)
+    lab.seam.t += 1_200
+    result = lab.run()
+    assert ("CONFIRM" in names(result), result.why) == (True, "at rest")
