@@ -10,6 +10,8 @@ from rotator.model import Secret
 
 MOST = 65536
 """Bytes of one value."""
+LATER = "a later run was faster; where none was, the record is an older one, from a backup: `rotator resolve NAME --overwrite PLACE`"
+"""What to do where a place holds a later generation than the one that is to be shown."""
 _MASK = re.compile(r"\*+|•+|[\[<(]?(masked|redacted|hidden|filtered)[\])>]?", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

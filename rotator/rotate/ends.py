@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rotator.errors import Exit, Foreign
 from rotator.model import Level, Shape
-from rotator.plan import unobserved
+from rotator.plan import strangers, unobserved
+from rotator.rotate.door import HIDDEN
 from rotator.rotate.humans import Humans
 from rotator.rotate.messages import DONE, ENDS, end_of
 from rotator.rotate.order import Adopt, Move, RunResult
@@ -60,6 +61,9 @@ class Ends(Humans):
             return "; ".join(each.text for each in self.findings if each.level is Level.FAIL)
         if why == "elsewhere":
             return str(self.record.elsewhere)
+        if why == "orphan.suspect":
+            ids = strangers(self.record, self.seen.live)
+            return ", ".join(HIDDEN if self.secret_in(each) else each for each in ids)
         return "; ".join(self.open_places) if why == "open place" else ""
 
     def done(self) -> list[str]:

@@ -15,7 +15,7 @@ from rotator.plan import labelled, strangers, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
-from rotator.step import FOREIGN, LEASE, Name
+from rotator.step import FOREIGN, LEASE, UNREAD, Name
 
 
 class Humans(Steps):
@@ -103,8 +103,18 @@ class Humans(Steps):
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         if command.overwrite:
-            r = r.but(generation=next_generation(r, self.seam.now()))
+            foreign = any(self.seen.shows.get(each) == FOREIGN for each in command.overwrite)
+            previous = r.previous or (self._was_shown(r) if foreign else None)
+            r = r.but(generation=next_generation(r, self.seam.now()), previous=previous)
         return r.but(base=r.base | {command.accept}) if command.accept else r
+
+    def _was_shown(self, r: Record, adopted: str = "") -> Previous | None:
+        """A key with our label that the record does not know: where that was restored, a place may have shown it till now. It goes as every
+        old one does, after grace; others with our label wait for it.
+        """
+        live = self.seen.live
+        ids = sorted(set(labelled(strangers(r, live), live)) - {adopted}) if not r.pending else []
+        return Previous(self.seam.new_id(), Credential(name=ids[-1], secret=None), self.seam.now()) if ids else None
 
     def _seen(self, places: frozenset[str]) -> Record:
         """A human saw a consumer of these places log in with current."""
@@ -136,13 +146,10 @@ class Humans(Steps):
         self._may_adopt(command)
         self._adopt_findings(command)
         id = self.seam.new_id()
-        foreign = self._foreign_places(id, command)
-        if foreign - command.overwrite:
-            raise Stopped(
-                "refused",
-                f"{', '.join(sorted(foreign))} shows a value that is none of ours",
-                fix="accept that it is lost: --overwrite PLACE",
-            )
+        lost = self._lost(id, command)
+        if lost.keys() - command.overwrite:
+            told = ", ".join(f"{place} shows {what}" for place, what in sorted(lost.items()) if place not in command.overwrite)
+            raise Stopped("refused", told, fix="accept that it is lost: --overwrite PLACE")
         self.seen = self.seen.but(overwrite=command.overwrite)
         keep = r.but(
             generation=next_generation(r, self.seam.now()), identity=self.spec.identity, current=None, pending=None, previous=None,
@@ -169,8 +176,9 @@ class Humans(Steps):
             raise Stopped("refused", "--retire goes with the credential that is current: --from")
         if command.new and r.current and here:
             raise Stopped("refused", f"there is a current credential; `rotator run {name} --force` makes a new one")
-        works = here and r.current is not None and not self.same_as_current(command) and self.works(Name.ADOPT, r.current.credential)
-        retires = command.retire is not None and not (r.previous and r.previous.credential.name == command.retire)
+        c = None if self.same_as_current(command) or self._ends_leaked(command) else r.current
+        works = here and c is not None and self.works(Name.ADOPT, c.credential)
+        retires = command.retire is not None and self._holds_another(command.retire)
         if (r.pending or r.previous) and (works or not here or command.new or retires or self._goes_on() or self._takes_old(command)):
             raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
         if works:
@@ -179,11 +187,23 @@ class Humans(Steps):
             )
             raise Stopped("refused", "the current credential works: beside another one it would live on, and nobody would end it", fix=fix)
 
+    def _holds_another(self, retire: str) -> bool:
+        """Whether the place of the old one is taken: by one that lives, or by pending; what nobody has named yet may be what is retired."""
+        p, q = self.record.pending, self.record.previous
+        lives = q is not None and (self.spec.is_set or q.credential.name in self.seen.live)
+        return (p is not None and p.credential is not None) or (q is not None and lives and q.credential.name != retire)
+
+    def _ends_leaked(self, command: Adopt) -> bool:
+        """Whether current is leaked and is the second one that is taken: the record was restored, and what is adopted came later."""
+        another = self._leaked() and not self.same_as_current(command)
+        return another and self.takes_second(command) and UNREAD not in self.seen.shows.values()
+
     def _takes_old(self, command: Adopt) -> bool:
         """Whether the second user or secret is the old one: it works, and a place may show it, or its grace run."""
         q = self.record.previous
         alive = q is not None and not q.revoke_intent and not q.revoked and q.credential.secret is not None
-        return alive and q is not None and self.takes_second(command) and self.works(Name.ADOPT, q.credential)
+        second = self.takes_second(command) and q is not None and not (command.credential and q.credential.same(command.credential))
+        return alive and q is not None and second and self.works(Name.ADOPT, q.credential)
 
     def _goes_on(self) -> bool:
         """Whether the next run can go on with pending."""
@@ -198,15 +218,17 @@ class Humans(Steps):
                 r = r.but(tombstones=bury(r, each.id, each.credential, now))
         return r.tombstones
 
-    def _foreign_places(self, id: str, command: Adopt) -> set[str]:
-        """Places that show neither the adopted credential nor one that the record knows."""
+    def _lost(self, id: str, command: Adopt) -> dict[str, str]:
+        """What places show that an adoption ends: what neither it nor the record knows, or the leaked one that goes as the second."""
         before, old = self.record, self.record.current
         if command.credential:
             given_up = (Tombstone(old.id, old.credential, 0.0),) if old else ()  # ours, so no stranger's
             self.record = before.but(current=Version(id, command.credential, 0.0), tombstones=(*before.tombstones, *given_up))
         self.seen = self.seen.but(shows=self.read_places(Name.ADOPT))
         self.record = before
-        return {place for place, shows in self.seen.shows.items() if shows == FOREIGN}
+        words = {FOREIGN: "a value that is none of ours"}
+        words |= {old.id: "the leaked one, which is to be ended"} if old and self._ends_leaked(command) else {}
+        return {place: words[shows] for place, shows in self.seen.shows.items() if shows in words}
 
     def _adopt_findings(self, command: Adopt) -> None:
         """A second user or secret that lives must be taken on purpose; any other FAIL stops the adoption."""
@@ -214,6 +236,7 @@ class Humans(Steps):
         strays = [each for each in failed if each.code == "stray"]
         if strays and not command.take_second:
             raise Stopped("refused", strays[0].text, fix="--take-second locks the second user; --drop-second drops the second secret")
+        self.findings = tuple(each for each in self.findings if each not in strays)  # it is taken, and keeps nothing from beginning
         rest = [each for each in failed if each.code != "stray"]
         if rest:
             raise Stopped("check", "; ".join(each.text for each in rest), fix=rest[0].fix)
@@ -243,22 +266,33 @@ class Humans(Steps):
             self._room(len(ids - {ends}))
         other = Credential(name=command.retire, secret=None) if command.retire and command.retire != ends else None
         retired = Previous(self.seam.new_id(), other, now) if other else None
-        its_user = not self.spec.shape.one_user and ends == credential.name
+        its_user = previous is not None and (
+            previous.credential.same(credential) or (not self.spec.shape.one_user and ends == credential.name)
+        )
         written_over = self.takes_second(command) and previous is not None and not previous.revoke_intent  # it does not log in
         if previous and (its_user or written_over):
             tombstones, previous = bury(keep, previous.id, previous.credential, now), None
+        if self._same_system() and self.record.identity:
+            previous = previous or self._was_shown(self.record, credential.name)
+        if previous and retired:
+            tombstones = bury(keep, previous.id, previous.credential, now)
         return keep.but(
             current=Version(id, credential, now),
             previous=retired or previous,
             last_slot=now,
             base=others - {command.retire or ""} - self._ours(),
-            compromised=keep.compromised | ({id} if self.same_as_current(command) and self._leaked() else set()),
+            compromised=keep.compromised | ({id} if self._leaked_before(credential) else set()),
             tombstones=tuple(each for each in tombstones if not each.credential.same(credential)),
         )
 
     def _leaked(self) -> bool:
         """Whether current is marked as leaked."""
         return self.record.current is not None and self.record.current.id in self.record.compromised
+
+    def _leaked_before(self, credential: Credential) -> bool:
+        """Whether it is current or the old one, and marked as leaked."""
+        r = self.record
+        return any(each.id in r.compromised and each.credential.same(credential) for each in (r.current, r.previous) if each)
 
     def _ours(self) -> frozenset[str]:
         """Ids that live and are, or may be, of our making: no human has to do with them."""

@@ -228,7 +228,8 @@ class Looks(Door):
         target, r, command = self.ports.target, self.record, self.order.command
         tried = self.spec.is_set and target.can.dead_probes != 0
         held = [each.credential for each in r.tombstones if not tried or each.id in self.seen.alive_tombstones]
-        known, accepted = [*r.but(tombstones=()).known(), *held], sorted(r.base)
+        q = None if tried and r.previous and r.previous.revoked else r.previous  # a user that was locked may be a human's since
+        known, accepted = [*r.but(tombstones=(), previous=q).known(), *held], sorted(r.base)
         if isinstance(command, Adopt) and command.credential:
             known = [command.credential, *held]
             known += [Credential(name=command.retire, secret=None)] if command.retire else []

@@ -34,7 +34,7 @@ from rotator.seam import Seam
 from rotator.settings import LocalPath, SecretRef, Settings
 from rotator.store import Runtime, Store
 from rotator.stores.envelope import Keyring, Opened, head_of, kid_of
-from rotator.values import refuse_unfit
+from rotator.values import LATER, refuse_unfit
 
 RECORDS, VALUES = "records", "values"
 COMPONENT_MOST = 200
@@ -155,8 +155,7 @@ class FileStore(Store[FileStoreSettings]):
             found = self._open(VALUES, place.path, folder, name)
             held = _values(place.path, found) if found else None
             if held and held.generation > generation:
-                fix = "a later run was faster; if the record was lost instead, remove this file of values"
-                raise Refused(f"values {place.path} are of generation {held.generation}, later than {generation}", fix)
+                raise Refused(f"values {place.path} are of generation {held.generation}, later than {generation}", LATER)
             if held and (held.version, held.generation) == (version, generation) and same_values(held.fields, values):
                 return folder.sync(name)
             sealed, _ = self._ring.seal(VALUES, place.path, found.rev + 1 if found else 1, plain)

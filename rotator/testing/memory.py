@@ -16,7 +16,7 @@ from rotator.destination import Attested, Conflict, Corrupt, Denied, Destination
 from rotator.model import Finding, Level
 from rotator.record import Record, from_document, to_document
 from rotator.store import Store
-from rotator.values import refuse_unfit
+from rotator.values import LATER, refuse_unfit
 
 
 @dataclass
@@ -215,7 +215,7 @@ def _plain(values: Mapping[str, Secret]) -> dict[str, str]:
 def _fence(shown: Mapping[str, Any], generation: int | None) -> None:
     held = shown.get("generation", 0)
     if generation is not None and held > generation:
-        raise Refused(f"generation {held} is shown, later than {generation}", "a later run was faster")
+        raise Refused(f"generation {held} is shown, later than {generation}", LATER)
 
 
 def _record(shelf: Shelf, path: str) -> Record:

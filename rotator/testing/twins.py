@@ -199,12 +199,13 @@ class TwinSet(SetTarget[TwinConnection, TwinSetSettings]):
         self.system.on_change(f"revoke {credential.name}")
 
     def _drop(self, credential: Credential, kept: list[str], user: TwinUser) -> None:
-        """Overlapping: exactly what is kept remains."""
-        if credential.secret and self._plain(credential) not in user.secrets and len(user.secrets) <= 1:
+        """Overlapping: exactly this secret goes; where only the name is known, exactly what is kept remains."""
+        old = self._plain(credential) if credential.secret else None
+        if old and (old not in user.secrets or old in kept):
             return
         if not all(each in user.secrets for each in kept):
             raise Foreign(f"{credential.name} does not have the secret that must be kept")
-        user.secrets = list(dict.fromkeys(kept))
+        user.secrets = [each for each in user.secrets if each != old] if old else list(dict.fromkeys(kept))
 
     def _look(self, credential: Credential) -> None:
         """An enabled user that refuses the secret we know was changed by somebody else."""

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from rotator.errors import Exit
+from rotator.model import Credential, Secret
 from rotator.rotate import RunResult
 from rotator.testing.faults import Fault, FaultPlan
-from rotator.testing.lab import SHAPES, START, Lab, in_memory
+from rotator.testing.lab import PATH, SHAPES, START, Lab, in_memory
 
 GRACE = [each for each in SHAPES if each != "in place"]
 ISSUE = ["issue, two slots", "issue, labels"]
@@ -124,3 +125,27 @@ def with_can(lab, **changes):
 
     lab.target, lab.spec = target, replace(lab.spec, can=can)
     return lab
+
+
+def touched(lab, *, broke=False):
+    """Somebody else did something just now, which the oracle does not hold against us."""
+    lab.oracle.living = lab.system.living()
+    lab.oracle.human_broke_current = lab.oracle.human_broke_current or broke
+    lab.oracle._flips()
+
+
+def restored(lab, old):
+    """The record is one from a backup."""
+    shelf = lab.truth.shelf
+    shelf.writes += 1
+    shelf.records[PATH] = (shelf.writes, old)
+    touched(lab, broke=True)
+
+
+def what_get_shows(lab):
+    name, secret = lab.shown("local")
+    return Credential(name=name, secret=Secret(secret))
+
+
+def theirs(name):
+    return Credential(name=name, secret=Secret(THEIRS))

@@ -3,39 +3,13 @@
 import json
 
 import pytest
-from labs import THEIRS, at_rest, crash_at, due, fault_at, living, names, rotated, with_target
+from labs import THEIRS, at_rest, crash_at, due, fault_at, living, names, restored, rotated, theirs, touched, what_get_shows, with_target
 
 from rotator.errors import Exit
-from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, Compromise, Resolve, Undo
 from rotator.testing.faults import Fault
 from rotator.testing.lab import PATH, START, Lab, in_memory
 from rotator.testing.twins import TwinKey, TwinUser
-
-
-def touched(lab, *, broke=False):
-    """Somebody else did something just now, which the oracle does not hold against us."""
-    lab.oracle.living = lab.system.living()
-    lab.oracle.human_broke_current = lab.oracle.human_broke_current or broke
-    lab.oracle._flips()
-
-
-def restored(lab, old):
-    """The record is one from a backup."""
-    shelf = lab.truth.shelf
-    shelf.writes += 1
-    shelf.records[PATH] = (shelf.writes, old)
-    touched(lab, broke=True)
-
-
-def what_get_shows(lab):
-    name, secret = lab.shown("local")
-    return Credential(name=name, secret=Secret(secret))
-
-
-def theirs(name):
-    return Credential(name=name, secret=Secret(THEIRS))
-
 
 # ---- a record from a backup
 

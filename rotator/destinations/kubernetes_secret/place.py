@@ -16,7 +16,7 @@ from rotator.kubernetes.client import Client, annotations_of
 from rotator.kubernetes.role import CREATE, way_out
 from rotator.model import same_values
 from rotator.seam import Seam
-from rotator.values import refuse_unfit
+from rotator.values import LATER, refuse_unfit
 
 GENERATION, VERSION, FIELDS = "rotator/generation", "rotator/version", "rotator/fields"
 """Annotations: what was written last."""
@@ -105,7 +105,7 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
         if held is not None and not re.fullmatch(r"[0-9]{1,18}", held):
             raise Corrupt(f"the annotation {GENERATION} of the Secret {name} is none of ours", fix=fix)
         if held is not None and int(held) > generation:
-            raise Refused(f"{name} shows generation {held}, later than {generation}", f"a later run was faster; {fix}")
+            raise Refused(f"{name} shows generation {held}, later than {generation}", LATER)
 
     def _refuse_missing(self, name: str) -> None:
         if not self.config.create:

@@ -21,6 +21,7 @@ from rotator.seam import Seam
 from rotator.stores.aws_secrets_manager.policy import Policy
 from rotator.stores.aws_secrets_manager.secrets import Head, Line, Secrets, Written, refuse_unwritable, token_of
 from rotator.stores.aws_secrets_manager.settings import AwsSecretsManagerSettings
+from rotator.values import LATER
 
 MOST = 65536
 """Bytes of one secret value (Secrets Manager quotas)."""
@@ -86,8 +87,7 @@ class Places:
         refuse_unwritable(path, self._secrets.about(path, what, line), self._settings.region)
         found, note = self._secrets.head(path, what, line), self._note(path)
         if note.generation > wanted.generation:
-            fix = f"a later run was faster; if the record was lost instead, remove the secret {self._note_name(path)}"
-            raise Refused(f"{path} shows generation {note.generation}, later than {wanted.generation}", fix)
+            raise Refused(f"{path} shows generation {note.generation}, later than {wanted.generation}", LATER)
         text = self._text(path, found, values)
         same = (note.version, note.generation, note.fields) == (wanted.version, wanted.generation, wanted.fields)
         if same and same_values(self._shown(path, found, wanted.fields), values):

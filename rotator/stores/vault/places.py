@@ -15,6 +15,7 @@ from rotator.errors import Corrupt, Denied, Refused, Unreachable
 from rotator.model import Place, Secret, same_values
 from rotator.stores.vault.kv import Document, Kv
 from rotator.stores.vault.wire import Wire, may_have_landed
+from rotator.values import LATER
 
 FIELD = "place"
 
@@ -67,8 +68,7 @@ class Places:
             raise _vanishes(path)
         note = self._note(path)
         if note.generation > wanted.generation:
-            fix = "a later run was faster; if the record was lost instead, remove the note of this place"
-            raise Refused(f"{path} shows generation {note.generation}, later than {wanted.generation}", fix)
+            raise Refused(f"{path} shows generation {note.generation}, later than {wanted.generation}", LATER)
         same = (note.version, note.generation, note.fields) == (wanted.version, wanted.generation, wanted.fields)
         if same and same_values(_shown(found, wanted.fields), values):
             return True

@@ -35,6 +35,7 @@ PARTS = {
     "kills": KILL,
     "kills, records in OpenBao": [*KILL, "--store", "vault", *CORE],
     "kills, records in Secrets Manager": [*KILL, "--store", "aws_secrets_manager", *CORE],
+    "histories astray": ["-m", "rotator.testing.astray"],
     "tests": ["-m", "pytest", "-m", "soak", "-q"],
 }
 """The proofs that are told as a whole, by their names. With records at a server: the shapes of the core."""

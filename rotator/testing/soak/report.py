@@ -29,6 +29,9 @@ MEANS = """\
   At PostgreSQL, the IAM and JupyterHub once more with records in OpenBao, and in Secrets Manager (moto; without random moments, as it bears
   few writes of one record in a day).
   At rest no secret of that world stands in MariaDB's log of all statements, in what Redis's MONITOR shows, or in its slow log.
+- **Histories astray**: random days on which humans adopt, resolve and meddle, between runs and within one, places are emptied or show again
+  what they showed, and a record, or a whole store, comes back from a backup or is lost. Who is right nobody can tell there; nobody else's
+  credential and none that a place shows is killed, exit 0 claims what is true, and who types what the messages name comes to rest.
 - **Tests**: the tests that are marked `soak`. Among them: a fault of the file store's disk (ENOSPC, EIO, half a write, at `write`, `fsync`,
   `rename` and all the others, once or until it is mended) at each call of a run; a ledger cut at every byte of its file and of its log;
   a move of a record to another store killed before and after each of its effects, between files, OpenBao and Secrets Manager.

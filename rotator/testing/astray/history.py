@@ -1,0 +1,78 @@
+"""What goes astray: drawn from a seed, made shorter where it breaks a law."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rotator.testing.faults import Fault
+from rotator.testing.lab import SHAPES
+
+WAITS = (0.0, 30.0, 400.0, 1_100.0, 1_900.0, 10_100.0)
+FAULTS = [each for each in Fault if each is not Fault.LATE]
+"""What arrives late has its own histories; here a human may have undone what it was sent for."""
+PLACES = frozenset({"env", "local"})
+WITHIN = ("current's password", "other's password", "a key more", "a key less", "place back", "place empty")
+"""What strangers do, between two runs or within one."""
+WORLD = (*WITHIN, "record back", "store back", "record lost")
+"""And backups: between two runs, for a run is refused by its revision the store that is not as it was."""
+RUNS = (
+    *("run", "run", "run", "named", "named", "forced", "undo", "hold", "leaked current", "leaked previous", "leaked pending"),
+    *("adopt", "adopt", "adopt new", "overwrite", "accept", "revoke", "two"),
+)
+TRIES = 23
+"""Commands of an operator who looks for the way out."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """After so many seconds, one thing. `pick` chooses among what there is then; `within`: at this effect of the run, something else."""
+
+    after: float
+    act: str
+    pick: int
+    faults: tuple[tuple[int, Fault], ...] = ()
+    within: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Astray:
+    """What happens to one spec."""
+
+    shape: str
+    fences: bool
+    turns: tuple[Turn, ...]
+
+
+def draw(rng: random.Random, most: int = 7) -> Astray:
+    """A random one."""
+    return Astray(rng.choice(sorted(SHAPES)), rng.random() < 0.5, tuple(_turn(rng) for _ in range(rng.randint(3, most))))
+
+
+def _turn(rng: random.Random) -> Turn:
+    act = rng.choice(RUNS if rng.random() < 0.65 else WORLD)
+    faults = tuple((rng.randint(1, 40), rng.choice(FAULTS)) for _ in range(rng.choice([0, 0, 1, 1, 2])))
+    within = (rng.randint(1, 40), rng.choice(WITHIN)) if rng.random() < 0.15 else None
+    return Turn(rng.choice(WAITS), act, rng.randint(0, 1_000_000), faults, within)
+
+
+def shorter(history: Astray, fails: Callable[[Astray], bool]) -> Astray:
+    """The same failure with fewer turns and faults, as long as there is one."""
+    while True:
+        for each in _less(history):
+            if fails(each):
+                history = each
+                break
+        else:
+            return history
+
+
+def _less(history: Astray) -> list[Astray]:
+    turns = history.turns
+    fewer = [replace(history, turns=(*turns[:at], *turns[at + 1 :])) for at in range(len(turns)) if len(turns) > 1]
+    for at, each in enumerate(turns):
+        plain = [replace(each, within=None)] if each.within else []
+        plain += [replace(each, faults=(*each.faults[:drop], *each.faults[drop + 1 :])) for drop in range(len(each.faults))]
+        fewer += [replace(history, turns=(*turns[:at], less, *turns[at + 1 :])) for less in plain]
+    return fewer

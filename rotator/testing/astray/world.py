@@ -1,0 +1,171 @@
+"""The lab of such a history, and what humans and backups do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rotator.model import Credential, Secret
+from rotator.record import Record
+from rotator.rotate import Kind
+from rotator.testing.astray.history import Astray, Turn
+from rotator.testing.faults import Fault, FaultPlan
+from rotator.testing.lab import PATH, Lab, as_objects
+from rotator.testing.memory import MemoryStore
+from rotator.testing.twins import TwinKey
+
+
+class Meddled(FaultPlan):
+    """Faults, and a stranger's hand before one of the effects."""
+
+    def __init__(self, turn: Turn, act: Callable[[], None]) -> None:
+        super().__init__(dict(turn.faults))
+        self.within, self.act = turn.within[0] if turn.within else 0, act
+
+    def effect(self, name: str, kind: Kind, call: Callable[[], Any]) -> Any:
+        if self.count + 1 == self.within:
+            self.act()
+        fault = self.plan.get(self.count + 1)
+        if fault and kind is Kind.READ and fault not in (Fault.CRASH_BEFORE, Fault.DENIED):
+            self.plan[self.count + 1] = Fault.ERROR
+        if fault is Fault.DUPLICATE and name == "mint":
+            self.plan[self.count + 1] = Fault.TIMEOUT
+        return super().effect(name, kind, call)
+
+
+class World:
+    """The lab, and what humans and backups do to it."""
+
+    def __init__(self, history: Astray) -> None:
+        self.lab = lab = Lab(history.shape, as_objects(), fences=history.fences)
+        self.issue = history.shape.startswith("issue")
+        self.labels = bool(lab.settings.get("labels"))
+        assert isinstance(lab.truth, MemoryStore)
+        self.shelf, self.env = lab.truth.shelf, lab.storage.env
+        self.past: list[tuple[Record, str | None]] = []
+        self.values: list[str] = []
+        self.made = 0
+        self.forgot = False
+        """The record was lost once: what it knew is an acceptance of whoever adopts."""
+        self.restored = False
+        """A record from a backup may know an earlier end of a grace."""
+        self.hand: tuple[str, str] | None = None
+        """The last credential that the operator made, for nothing else worked."""
+
+    def keep(self) -> None:
+        """A backup of the store and of the place."""
+        if PATH in self.shelf.objects:
+            self.past.append((self.shelf.objects[PATH], self.shelf.values.get(PATH)))
+        if "env" in self.env.values:
+            self.values.append(self.env.values["env"])
+
+    def secret(self) -> str:
+        """A new one that a human makes up."""
+        self.made += 1
+        return f"a-human-chose-this-0123456789-{self.made:04d}"
+
+    def happen(self, act: str, pick: int, *, within: bool = False) -> None:
+        """One thing that we do not do."""
+        left = dict(self.lab.oracle.left)
+        {
+            "current's password": lambda: self._password(pick, other=False, within=within),
+            "other's password": lambda: self._password(pick, other=True, within=within),
+            "a key more": lambda: self._key_more(within=within),
+            "a key less": lambda: self._key_less(pick),
+            "record back": lambda: self._back(pick, values=False),
+            "store back": lambda: self._back(pick, values=True),
+            "record lost": self._lost,
+            "place back": lambda: self.env.values.update(env=self.values[pick % len(self.values)]) if self.values else None,
+            "place empty": self.env.values.clear,
+        }[act]()
+        oracle = self.lab.oracle
+        oracle.living, oracle.human_broke_current = self.lab.system.living(), True
+        oracle._flips()  # noqa: SLF001 - the oracle of this very history
+        oracle.left = left  # what a human has taken away from a place and brought back nobody has seen
+
+    def _password(self, pick: int, *, other: bool, within: bool) -> None:
+        """What a human sets in a rotation to that very user, or between our look and our statement, limits.md leaves open."""
+        if self.issue:
+            return
+        record, users = self.lab.record(), sorted(self.lab.system.users)
+        mine = record.current.credential.name if record.current else users[0]
+        name = next((each for each in users if each != mine), mine) if other else mine
+        user, secret = self.lab.system.users[name], self.secret()
+        second = self.lab.shape == "overlapping" and pick % 2
+        user.secrets, user.enabled = [*user.secrets[:1], secret] if second else [secret], True
+        if not within and not record.pending:
+            self.lab.oracle.strangers.add((name, secret))
+
+    def _key_more(self, *, within: bool) -> None:
+        """Not within a crash window of ours without labels: limits.md leaves that open."""
+        keys = self.lab.system.keys
+        open_window = not self.labels and (within or len(keys) >= 2 or self.lab.record().pending or not self.lab.record().current)
+        if not self.issue or open_window:
+            return
+        secret = self.secret()
+        keys[f"key-human-{self.made}"] = TwinKey(secret, self.lab.seam.now())
+        self.lab.oracle.strangers.add((f"key-human-{self.made}", secret))
+
+    def _key_less(self, pick: int) -> None:
+        keys = self.lab.system.keys
+        if keys:
+            del keys[sorted(keys)[pick % len(keys)]]
+
+    def _back(self, pick: int, *, values: bool) -> None:
+        if not self.past:
+            return
+        record, value = self.past[pick % len(self.past)]
+        self.shelf.writes += 1
+        self.shelf.objects[PATH] = record.but(revision=self.shelf.writes)
+        if values and value is not None:
+            self.shelf.values[PATH] = value
+        self.restored = True
+        self._other_past()
+
+    def _lost(self) -> None:
+        self.shelf.objects.pop(PATH, None)
+        self.forgot = True
+        self._other_past()
+
+    def _other_past(self) -> None:
+        """The record tells of other slots than the oracle has seen."""
+        oracle = self.lab.oracle
+        oracle.slots.clear()
+        oracle.seen = self.lab.record()
+        oracle.promoted = oracle.seen.current.id if oracle.seen.current else None
+
+    # ---- what an operator has in hand
+
+    def works(self) -> Credential:
+        """What logs in: what the store shows, or the place, or what a human makes now."""
+        lab = self.lab
+        living = lab.system.living()
+        for each in (lab.shown("local"), lab.shown("env"), self.hand):
+            if each in living:
+                return Credential(name=each[0], secret=Secret(each[1]))
+        mine = next(iter(sorted(each for each in living if each in lab.oracle.strangers)), None)
+        if mine is None:
+            mine = self._makes_one()
+        return Credential(name=mine[0], secret=Secret(mine[1]))
+
+    def makes_room(self) -> None:
+        """An operator deletes a key of a human's at a provider that has no slot left."""
+        mine = {each.name for each in self.lab.record().known()}
+        others = [each for each in sorted(self.lab.system.keys) if each not in mine]
+        for each in others[:1]:
+            del self.lab.system.keys[each]
+        self.lab.oracle.living = self.lab.system.living()
+
+    def _makes_one(self) -> tuple[str, str]:
+        secret = self.secret()
+        if self.issue:
+            if len(self.lab.system.keys) >= 2 and not self.labels:
+                self._key_less(0)
+            name = f"key-human-{self.made}"
+            self.lab.system.keys[name] = TwinKey(secret, self.lab.seam.now())
+        else:
+            name = min(self.lab.system.users)
+            self.lab.system.users[name].secrets, self.lab.system.users[name].enabled = [secret], True
+        self.lab.oracle.living, self.lab.oracle.human_broke_current = self.lab.system.living(), True
+        self.hand = (name, secret)
+        return self.hand
