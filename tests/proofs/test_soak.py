@@ -1,11 +1,14 @@
 """The long proofs go on where they ended, and say no more than was told."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from rotator.testing.processes import descendants, gone_within
 from rotator.testing.soak import __main__ as soak
 from rotator.testing.soak.state import State, code_of
 
@@ -71,3 +74,16 @@ def test_the_code_of_a_history_is_that_of_every_module_of_ours_that_it_loads(tmp
     told = {subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path).stdout for _ in range(2)}
     assert len(told) == 1
     assert told != {code_of() + "\n"}  # this process has loaded more
+
+
+def test_a_soak_that_is_told_to_end_ends_its_kills_and_their_servers(checkout):
+    command = [sys.executable, "-m", "rotator.testing.soak", "--histories", "0", "--parts", "kills"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=checkout, start_new_session=True, **quiet) as soaking:
+        began = time.monotonic()
+        while len(below := descendants(soaking.pid)) < 8 and time.monotonic() < began + 60:  # the kill proof, its parts, their servers
+            time.sleep(0.1)
+        assert len(below) >= 8
+        soaking.send_signal(signal.SIGTERM)
+        assert soaking.wait(60) != 0
+    assert gone_within(below, 20.0).seconds < 20.0

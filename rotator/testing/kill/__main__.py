@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,8 @@ MEMORY = Path("/dev/shm")
 ROOM = 1 << 30
 """Bytes that must be free there. What a dead process has written is whole in memory as on a disk, and nothing is slower than a sync."""
 
+GOING: list[subprocess.Popen[str]] = []
+"""The processes of parts that have not ended."""
 Part = tuple[str, list[str]]
 """A shape, and what is told of it."""
 
@@ -124,12 +127,21 @@ def _apart(part: Part, given: argparse.Namespace) -> list[dict[str, Any]]:
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM and os.access(MEMORY, os.W_OK)
     with tempfile.TemporaryDirectory(prefix="kill-", dir=MEMORY if roomy else None, ignore_cleanup_errors=True) as folder:
         environment = os.environ | {"TMPDIR": folder}  # what killed processes leave behind goes with it
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment)
+        done = _answer(command, environment)
     if done.returncode != 0:
         trouble = f"{shape}: {', '.join(told)}: the proof itself ended with exit code {done.returncode}"
         return [{"shape": shape, "what": "", "kills": 0, "wall": 0.0, "cpu": 0.0, "violations": [trouble]}]
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
+
+
+def _answer(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What a part prints, and its exit code; an interrupt finds it among those that are going on."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as part:
+        GOING.append(part)
+        told, _ = part.communicate()
+        GOING.remove(part)
+    return subprocess.CompletedProcess(command, part.returncode, told)
 
 
 def _tell_all(parts: list[Part], given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -143,6 +155,8 @@ def _tell_all(parts: list[Part], given: argparse.Namespace) -> list[dict[str, An
         except BaseException:
             for each in going:
                 each.cancel()
+            for part in GOING:
+                part.terminate()  # it stops its servers first
             raise
 
 
@@ -183,6 +197,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="also at moments that leave the same world behind as the one before")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if given.part:
         return _here(given)
     begun = time.monotonic()

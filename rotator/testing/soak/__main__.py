@@ -10,6 +10,7 @@ import argparse
 import gc
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -96,9 +97,14 @@ def histories(state: State, count: int, minutes: float) -> None:
 
 def _last_line(command: list[str]) -> tuple[str, int]:
     """The last line of what a command prints, and its exit code; its progress is ours."""
-    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False)
-    lines = [each.strip("= \n") for each in done.stdout.splitlines() if each.strip()]
-    return lines[-1] if lines else "nothing was printed", done.returncode
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as part:
+        try:
+            told, _ = part.communicate()
+        except BaseException:
+            part.terminate()  # it stops its servers first
+            raise
+    lines = [each.strip("= \n") for each in told.splitlines() if each.strip()]
+    return lines[-1] if lines else "nothing was printed", part.returncode
 
 
 def tell_parts(state: State, names: Iterable[str]) -> int:
@@ -127,6 +133,7 @@ def main() -> int:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what else is told, if it was not on this code")
     parser.add_argument("--seed", type=int, help="tell the history of this seed alone, and print it")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if given.seed is not None:
         told = chunk(given.seed, 1)
         _say(draw(random.Random(given.seed)).line())
