@@ -12,6 +12,9 @@ from rotator_mysql.hashes import ED25519
 from rotator_mysql.server import Server, granted, namesakes
 from rotator_mysql.session import Session
 
+FIRST = "-- first find out who logs in with it: after a restore it may be what consumers have, and is to be adopted"
+"""Before a statement that takes a password away which is none of ours."""
+
 
 @dataclass(frozen=True)
 class Around:
@@ -123,4 +126,5 @@ def _strays(around: Around, account: Account, known: Sequence[Credential]) -> It
         text = f"account {account.name} has further passwords ({kinds}): the next rotation removes them"
         yield Finding(Level.WARN, "stray", text, fix)
     else:
+        fix = f"{FIRST}\n{fix}" if fix else None
         yield Finding(Level.FAIL, "stray", f"account {account.name} has a password that is none of ours ({kinds})", fix)

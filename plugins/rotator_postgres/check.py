@@ -16,6 +16,9 @@ from rotator_postgres.session import Session
 
 Row = dict[str, Any]
 
+FIRST = "-- first find out who logs in with it: after a restore it may be what consumers have, and is to be adopted"
+"""Before a statement that takes a password away which is none of ours."""
+
 _ME = """
 SELECT current_user AS name, rolsuper AS superuser, rolcreaterole AS creates, pg_is_in_recovery() AS standby,
        pg_has_role(current_user, 'pg_signal_backend', 'USAGE') AS signals
@@ -131,5 +134,5 @@ def _strays(seen: Look, known: Sequence[Credential]) -> Iterator[Finding]:
     names = seen.config.principals if held else seen.config.principals[1:]
     for name in names:
         if name not in held and seen.roles.get(name, {}).get("login"):
-            fix = f"ALTER ROLE {seen.quoted(name)} {roles.LOCKED};"
+            fix = f"{FIRST}\nALTER ROLE {seen.quoted(name)} {roles.LOCKED};"
             yield Finding(Level.FAIL, "stray", f"role {name} may log in, with a password that is none of ours", fix)

@@ -35,14 +35,17 @@ def command(options: Options, names: tuple[str, ...], force: bool) -> int:
         render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": 0})
     else:
         for each in results:
-            _show(each)
+            show(each)
     return int(code)
 
 
-def _show(result: RunResult) -> None:
+def show(result: RunResult) -> None:
+    """One spec: what was found, each line of what mends it, and the steps."""
     render.line(f"{result.spec}: {result.message}" + (f". {result.fix}" if result.fix else ""))
     for each in map(finding_document, result.findings):
-        render.line(f"  {each['level']}: {each['text']}" + (f"\n      {each['fix']}" if each["fix"] else ""))
+        render.line(f"  {each['level']}: {each['text']}")
+        for line in (each["fix"] or "").splitlines():
+            render.line(f"      {line}")
     for step in result.steps:
         render.line(f"  would {words(step)}")
 

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 
-from rotator.cli import render
+from rotator.cli import dry_run, render
+from rotator.errors import Exit
+from rotator.model import Finding, Level
+from rotator.rotate import RunResult
 
 
 def test_a_table_for_a_pipe_is_as_wide_as_it_needs_to_be(capsys):
@@ -32,3 +35,14 @@ def test_a_result_is_a_table_or_json(capsys):
 def test_a_line_moves_no_cursor(capsys):
     render.line("a\x1bb")
     assert capsys.readouterr().out == "a?b\n"
+
+
+def test_a_dry_run_shows_what_mends_a_finding_below_it_line_by_line(capsys):
+    found = Finding(Level.FAIL, "stray", "a second one lives", "-- first find out whose\nALTER ROLE b NOLOGIN;")
+    dry_run.show(RunResult(spec="a", exit=Exit.FAILED, why="check", message="no", findings=(found,)))
+    assert capsys.readouterr().out.splitlines() == [
+        "a: no",
+        "  fail: a second one lives",
+        "      -- first find out whose",
+        "      ALTER ROLE b NOLOGIN;",
+    ]

@@ -239,7 +239,9 @@ def test_check_knows_a_stranger_and_prints_what_removes_it(script, make):
     assert [each.code for each in make().check([CURRENT])] == ["login"]
     script.set("current", "a stranger's")
     stray = [each for each in make().check([CURRENT]) if each.code == "stray"]
-    for each in stray[0].fix.rstrip(";").split("; "):
+    warning, statements = stray[0].fix.split("\n")
+    assert warning.startswith("-- first find out who logs in with it")
+    for each in statements.rstrip(";").split("; "):
         assert script.answer(each) is None
     assert (script.lives("current"), script.lives("a stranger's")) == (True, False)
 
