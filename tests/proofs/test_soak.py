@@ -69,6 +69,16 @@ def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_pa
     assert asked.read_text() == "goodbadbad"
 
 
+def test_a_part_that_does_not_fit_into_this_call_is_left_for_the_next_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(soak, "PARTS", {"long": ["-c", "print('told')"]})
+    monkeypatch.setattr(soak, "KEPT", tmp_path / "kept.json")
+    state = State("code", commit="abc")
+    assert soak.tell_parts(state, ["long"], time.monotonic() + soak.LONGEST - 1) == 0
+    assert (state.parts, capsys.readouterr().err) == ({}, "long: left for the next call\n")
+    soak.tell_parts(state, ["long"], time.monotonic() + soak.LONGEST + 60)
+    assert state.parts == {"long": "told (at commit abc)"}
+
+
 def test_the_code_of_a_history_is_that_of_every_module_of_ours_that_it_loads(tmp_path):
     ask = "from rotator.testing.soak.__main__ import code_of; print(code_of())"
     told = {subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path).stdout for _ in range(2)}

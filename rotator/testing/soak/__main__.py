@@ -1,13 +1,15 @@
 """`python -m rotator.testing.soak`: hundreds of thousands of random histories, every kill, and the slow tests. `make soak`.
 
 It may be interrupted, and goes on where it ended, as long as nothing that a history runs has changed: the count stands in
-docs/reliability.json. Progress is on stderr; it writes RELIABILITY.md. Exit code 1 where a law was broken.
+docs/reliability.json. A call takes an hour and a half at most: what does not fit in is left for the next one. Progress is on stderr;
+it writes RELIABILITY.md. Exit code 1 where a law was broken.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import random
 import signal
@@ -42,6 +44,8 @@ PARTS = {
 """The proofs that are told as a whole, by their names. With records at a server: the shapes of the core."""
 BAD = "NOT GOOD: "
 """Before the line of a part that did not end well."""
+LONGEST = 25 * 60.0
+"""Seconds of the longest part: none begins with less than this left."""
 GARBAGE = 100_000
 """Objects made between two looks for garbage: a twentieth of the time is saved."""
 
@@ -78,12 +82,12 @@ def add(state: State, found: State, count: int) -> None:
     state.violations += found.violations
 
 
-def histories(state: State, count: int, minutes: float) -> None:
-    """Tell so many more, on every core, for so long at most. What is counted is kept after each round of some ten seconds."""
+def histories(state: State, count: int, until: float) -> None:
+    """Tell so many more, on every core, until then at most. What is counted is kept after each round of some ten seconds."""
     begun, last = time.monotonic(), state.next_seed + count
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, initializer=prepare) as pool:
-        while state.next_seed < last and time.monotonic() - begun < minutes * 60:
+        while state.next_seed < last and time.monotonic() < until:
             round_end = min(last, state.next_seed + ROUND * CHUNK * cores)
             firsts = range(state.next_seed, round_end, CHUNK)
             counts = [min(CHUNK, round_end - each) for each in firsts]
@@ -107,11 +111,14 @@ def _last_line(command: list[str]) -> tuple[str, int]:
     return lines[-1] if lines else "nothing was printed", part.returncode
 
 
-def tell_parts(state: State, names: Iterable[str]) -> int:
-    """Tell these parts, but for those that ended well on this code; each is kept as it ends. How many did not end well."""
+def tell_parts(state: State, names: Iterable[str], until: float = math.inf) -> int:
+    """Tell these parts, but for those that ended well on this code, while there is time; each is kept as it ends. How many ended badly."""
     bad = 0
     for name in names:
         if name in state.parts and not state.parts[name].startswith(BAD):
+            continue
+        if time.monotonic() > until - LONGEST:
+            _say(f"{name}: left for the next call")
             continue
         line, code = _last_line(PARTS[name])
         bad += code != 0
@@ -129,7 +136,7 @@ def main() -> int:
     """Parse, run, write."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--histories", type=int, default=200_000)
-    parser.add_argument("--minutes", type=float, default=60.0, help="at most for the histories")
+    parser.add_argument("--minutes", type=float, default=85.0, help="at most for this call")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what else is told, if it was not on this code")
     parser.add_argument("--seed", type=int, help="tell the history of this seed alone, and print it")
     given = parser.parse_args()
@@ -139,10 +146,11 @@ def main() -> int:
         _say(draw(random.Random(given.seed)).line())
         print(f"{told.runs} runs, {told.faults} faults, violations: {told.violations or 'none'}")  # noqa: T201 - the result
         return 1 if told.violations else 0
+    until = time.monotonic() + given.minutes * 60
     state = State.of(KEPT, code_of())
     state.commit = commit_of(ROOT)
-    bad = tell_parts(state, given.parts)
-    histories(state, given.histories, given.minutes)
+    bad = tell_parts(state, given.parts, until)
+    histories(state, given.histories, until)
     (ROOT / "RELIABILITY.md").write_text(report(state, PARTS))
     parts = "; ".join(f"{name}: {line}" for name, line in state.parts.items())
     print(f"soak: {state.histories} histories, {len(state.violations)} violations; {parts}")  # noqa: T201 - the result
