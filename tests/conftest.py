@@ -37,7 +37,10 @@ FIELD = ("leaks", "faults")
 """Folders whose tests share the servers of `leaks/field.py`."""
 PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo")
 """Folders that prove the whole: commands, with their processes and servers. Their tests are marked `proof`, and told by `make proofs`."""
-STORIES = ("_rotation.py", "_story.py", "test_daemon.py", "test_writing_a_target.py", "test_plugins_check.py")
+STORIES = (
+    *("_rotation.py", "_story.py", "_kills.py", "_crash.py"),
+    *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_plugins_check.py"),
+)
 """So are those of files elsewhere whose names end so."""
 FIRST = (*FIELD, "proofs", "plugins", "stores")
 """Folders that take longest, as their tests begin with servers."""
