@@ -122,7 +122,7 @@ def test_no_place_that_shows_the_leaked_one_is_cut_off_unless_a_human_says_so():
     lab.run(Compromise("current"), named=True)
     before = lab.system.living()
     result = lab.run(Adopt(credential=later, take_second=True), named=True)
-    assert (result.why, "env shows the leaked one" in result.message, "--overwrite" in result.fix) == ("refused", True, True)
+    assert (result.why, "env shows the leaked one" in result.message, "--overwrite" in (result.fix or "")) == ("refused", True, True)
     assert lab.system.living() == before
     assert lab.run(Adopt(credential=later, take_second=True, overwrite=frozenset({"env"})), named=True).why == "at rest"
 
@@ -201,8 +201,8 @@ def test_an_old_key_that_is_gone_keeps_no_other_from_being_retired():
     lab.at(22_400)
     assert lab.run(named=True).why == "foreign_change"
     assert "--retire" in lab.run(Adopt(credential=later), named=True).fix
-    lab.run(Adopt(credential=later, retire="key-1"), named=True)
+    assert lab.run(Adopt(credential=later, retire="key-1"), named=True).why == "grace"
     for _ in range(3):
         lab.seam.t += 1_500
         lab.run()
-    assert living(lab) == [later.name]
+    assert list(lab.system.keys) == [later.name]
