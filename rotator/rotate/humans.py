@@ -195,8 +195,7 @@ class Humans(Steps):
 
     def _ends_leaked(self, command: Adopt) -> bool:
         """Whether current is leaked and is the second one that is taken: the record was restored, and what is adopted came later."""
-        another = self._leaked() and not self.same_as_current(command)
-        return another and self.takes_second(command) and UNREAD not in self.seen.shows.values()
+        return self._leaked() and not self.same_as_current(command) and self.takes_second(command)
 
     def _takes_old(self, command: Adopt) -> bool:
         """Whether the second user or secret is the old one: it works, and a place may show it, or its grace run."""
@@ -227,7 +226,8 @@ class Humans(Steps):
         self.seen = self.seen.but(shows=self.read_places(Name.ADOPT))
         self.record = before
         words = {FOREIGN: "a value that is none of ours"}
-        words |= {old.id: "the leaked one, which is to be ended"} if old and self._ends_leaked(command) else {}
+        if old and self._ends_leaked(command):
+            words |= {old.id: "the leaked one, which is to be ended", UNREAD: "what cannot be read now: it may be the leaked one"}
         return {place: words[shows] for place, shows in self.seen.shows.items() if shows in words}
 
     def _adopt_findings(self, command: Adopt) -> None:
@@ -275,7 +275,7 @@ class Humans(Steps):
         if self._same_system() and self.record.identity:
             previous = previous or self._was_shown(self.record, credential.name)
         if previous and retired:
-            tombstones = bury(keep, previous.id, previous.credential, now)
+            tombstones = bury(keep.but(tombstones=tombstones), previous.id, previous.credential, now)
         return keep.but(
             current=Version(id, credential, now),
             previous=retired or previous,

@@ -111,7 +111,8 @@ def test_what_is_adopted_may_end_a_leaked_one_that_a_restored_record_calls_curre
     assert lab.record().current.credential.same(later)
 
 
-def test_no_place_that_shows_the_leaked_one_is_cut_off_unless_a_human_says_so():
+@pytest.mark.parametrize("unread", [0, 2, 4])  # never, by CHECK, by the adoption's own look
+def test_no_place_that_shows_the_leaked_one_is_cut_off_unless_a_human_says_so(unread):
     lab = due("alternating")
     old = lab.truth.shelf.records[PATH][1]
     lab.run()
@@ -121,8 +122,9 @@ def test_no_place_that_shows_the_leaked_one_is_cut_off_unless_a_human_says_so():
     lab.run(Resolve(overwrite=frozenset({"env"})), named=True)
     lab.run(Compromise("current"), named=True)
     before = lab.system.living()
-    result = lab.run(Adopt(credential=later, take_second=True), named=True)
-    assert (result.why, "env shows the leaked one" in result.message, "--overwrite" in (result.fix or "")) == ("refused", True, True)
+    result = lab.run(Adopt(credential=later, take_second=True), named=True, plan=fault_at("read place", Fault.ERROR, unread))
+    words = "env shows what cannot be read now" if unread == 4 else "env shows the leaked one"
+    assert (result.why, words in result.message, "--overwrite" in (result.fix or "")) == ("refused", True, True)
     assert lab.system.living() == before
     assert lab.run(Adopt(credential=later, take_second=True, overwrite=frozenset({"env"})), named=True).why == "at rest"
 

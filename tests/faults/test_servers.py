@@ -34,7 +34,7 @@ def test_servers_that_go_away_in_the_middle_of_a_mint(field, servers, answered):
         relay.mend()
     servers.relays[0].at(MINTS[0], answered=answered)
     done = field.rotator("--json", "run", "duo", "--force")
-    assert (done.code, done.results["duo"]["state"]) == (1, "failed")
+    assert (done.code, done.results["duo"]["state"], " at " in done.results["duo"]["message"]) == (1, "failed", True)
     servers.relays[0].mend()
     assert field.works("duo", old["duo"]), "of two that take turns the old one works on"
     field.rest(runs=2)

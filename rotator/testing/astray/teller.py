@@ -174,7 +174,7 @@ class Teller:
     def _named(self, last: RunResult) -> Command | None:
         """The command that a message names."""
         fix = last.fix or ""
-        if ("--overwrite" in fix and "rotator resolve" in fix) or "is shown, later than" in last.message:
+        if "rotator resolve" in (told := f"{last.message} {fix}") and "--overwrite" in told:
             return Resolve(overwrite=PLACES)
         if "--revoke" in fix:
             named = [each for each in sorted(self.lab.system.keys) if each in last.message.replace(",", "").split()]

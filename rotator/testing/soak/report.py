@@ -40,6 +40,8 @@ MEANS = """\
 
 - Where a human or a stranger has acted, the oracle only asks for a whole record and chain, and for what an exit code of 0 claims: who is
   right nobody can tell.
+- Of histories astray: in a run in which a stranger acts, and in an adoption of a user with a second one to end, only that nobody else's
+  credential dies; after a restore, not the grace of an old one ([limits.md](docs/limits.md)).
 - Targets that cannot fence are sent no call that arrives after its own retry: [limits.md](docs/limits.md) leaves that open.
 - Twins stand for targets in the histories; the kills run on real ones, on one machine, with loopback for a network.
 """
