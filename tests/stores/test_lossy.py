@@ -4,6 +4,7 @@ A record knows its last 16 writes: what more have overtaken between its sending 
 """
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +18,8 @@ from rotator.testing.store_contract import PATH
 
 KEY = "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U="
 WRITERS, WRITES, RATE = 8, 640, 0.25
+WAY = 0.002
+"""Seconds of each way there, as over a network: so long that no writer is overtaken by sixteen."""
 
 
 @pytest.fixture(params=["file", "twin"])
@@ -38,6 +41,7 @@ class Lossy:
     def ask(self, call):
         """As the engine does: what had no answer is asked again, the very same."""
         for _ in range(4):
+            time.sleep(WAY)
             before, after = self.rng.random() < RATE, self.rng.random() < RATE
             self.lost += before or after
             answer = None if before else call(self.store)
@@ -75,7 +79,7 @@ def test_640_writes_that_are_lost_or_unanswered_at_a_quarter_lose_nothing_and_he
     seen = set().union(set(last.writes), *(ids for _, ids, _ in every)) - {"write-1"}
     assert sum(map(len, said.values())) == WRITES
     overtaken = said["conflict"] & seen
-    assert len(overtaken) < WRITES / 10
+    assert overtaken == set(), "false conflict"
     assert seen - said["written"] - said["undecided"] == overtaken, "landed unknown to its writer"
     assert len(said["written"]) <= last.seq - 1 - len(overtaken) <= len(said["written"] | said["undecided"]), "lost, or a false success"
     assert min(lost for _, _, lost in every) > WRITES / WRITERS / 5
