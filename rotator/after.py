@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rotator.errors import Exit
-from rotator.model import changed
+from rotator.model import Credential, changed
 from rotator.record import TOMBSTONES_KEPT, Failure, Pending, Previous, Record, Reload, Tombstone, Version
 from rotator.spec import RotationSpec
 from rotator.step import BACKOFF, BACKOFF_MAX, LEASE, QUARANTINE, Name, Outcome, Seen, Step
@@ -89,8 +89,26 @@ def _recover(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: 
     return r.but(doomed=(), pending=changed(r.pending, mint_until=now + LEASE))
 
 
-def _sweep(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, _now: float) -> Record:
+def _sweep(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
+    if step.phase == "keep":
+        old = Previous(outcome.data[0], Credential(name=outcome.data[1], secret=None), now) if outcome.data else None
+        return r.but(previous=old, revoke_after=None) if old else r
     return r.but(doomed=tuple(outcome.data) if step.phase == "intent" else ())
+
+
+def clock_set_back(r: Record, now: float) -> Record:
+    """What a clock that was ahead has written, as of now: nothing began later. Grace begins anew."""
+    c, p, q = r.current, r.pending, r.previous
+    times = ("created", "probed", "disable_intent", "disabled_at", "revoke_intent")
+    old = {name: min(vars(q)[name], now) for name in times if q and vars(q)[name] is not None}
+    return r.but(
+        last_slot=min(r.last_slot, now),
+        not_before=None,
+        revoke_after=None,
+        current=changed(c, created=min(c.created, now)) if c else None,
+        pending=changed(p, slot=min(p.slot, now), mint_until=p.mint_until and min(p.mint_until, now)) if p else None,
+        previous=changed(q, **old) if q else None,
+    )
 
 
 def next_generation(r: Record, now: float) -> int:
@@ -125,6 +143,7 @@ def _undo(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: fl
         revoke_after=None,
         asked=r.asked or bool(step.what),
         places={},
+        reloads={},
         hold=None,
     )
 

@@ -72,6 +72,10 @@ class Credential:
     public: Mapping[str, str] = field(default_factory=dict)
     expires: datetime | None = None
 
+    def expired(self, now: float) -> bool:
+        """Whether it has died by itself; `now` in seconds since the epoch."""
+        return self.expires is not None and self.expires.timestamp() <= now
+
     def same(self, other: Credential | None) -> bool:
         """Whether the other has this name and this secret."""
         if other is None or self.name != other.name:

@@ -6,7 +6,6 @@ prints it, and recovery is the same call on a record that a crash left behind. W
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from rotator.errors import Exit
@@ -16,18 +15,21 @@ from rotator.spec import RotationSpec
 from rotator.step import FOREIGN, MINT_TOLERANCE, Name, Seen, Step
 from rotator.target import Live
 
-_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-"""The id of a rotation (`Seam.new_id`), as it stands in a label: what a human wrote there has none."""
-
 # ---- what the rows ask
 
 
-def expiring(spec: RotationSpec, r: Record, now: float) -> bool:
-    """Whether current dies by itself soon: a tenth of its lifetime before, at least grace + soak."""
+def renewal(spec: RotationSpec, r: Record) -> float | None:
+    """When current must be replaced since it dies by itself: a tenth of its lifetime before, at least grace + soak."""
     if not r.current or not r.current.credential.expires:
-        return False
+        return None
     expires = r.current.credential.expires.timestamp()
-    return now >= expires - max((expires - r.current.created) / 10, spec.grace + spec.soak)
+    return expires - max((expires - r.current.created) / 10, spec.grace + spec.soak)
+
+
+def expiring(spec: RotationSpec, r: Record, now: float) -> bool:
+    """Whether current dies by itself soon, or has."""
+    at = renewal(spec, r)
+    return at is not None and now >= at
 
 
 def strangers(r: Record, live: Mapping[str, Live]) -> list[str]:
@@ -37,9 +39,9 @@ def strangers(r: Record, live: Mapping[str, Live]) -> list[str]:
     return [each for each in live if each not in known]
 
 
-def labelled(ids: list[str], live: Mapping[str, Live]) -> list[str]:
-    """Those that carry the id of a rotation: certainly ours."""
-    return [each for each in ids if _OURS.search(live[each].label or "")]
+def labelled(spec: RotationSpec, ids: list[str], live: Mapping[str, Live]) -> list[str]:
+    """Those that carry the id of a rotation of this spec: certainly ours."""
+    return [each for each in ids if spec.ours.search(live[each].label or "")]
 
 
 def orphans(spec: RotationSpec, r: Record, live: Mapping[str, Live]) -> tuple[list[str], bool]:
@@ -50,7 +52,7 @@ def orphans(spec: RotationSpec, r: Record, live: Mapping[str, Live]) -> tuple[li
     assert r.pending is not None
     ids = [each for each in strangers(r, live) if each not in (r.pending.reserved or ())]
     if spec.can.labels:
-        return labelled(ids, live), True
+        return labelled(spec, ids, live), True
     fits = [each for each in ids if _may_be_ours(live[each], r.pending.mint_until)]
     return fits, not ids or (len(ids) == 1 and fits == ids)
 
@@ -133,9 +135,9 @@ def row_3(_spec: RotationSpec, r: Record, _seen: Seen, _now: float) -> Step | No
     return _stop(3, Exit.HUMAN, "adopt") if not r.current and not r.pending else None
 
 
-def row_4(_spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
-    """Back-off: it holds in the run that made an ABORT, else for what is neither named nor compromised."""
-    if r.not_before and now < r.not_before and (seen.aborted or not (seen.named or r.compromised)):
+def row_4(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
+    """Back-off: it holds in the run that made an ABORT, else for what is not named, compromised or expiring."""
+    if r.not_before and now < r.not_before and (seen.aborted or not (seen.named or r.compromised or expiring(spec, r, now))):
         return _wait(4, r.not_before, "not_before")
     return None
 
@@ -185,15 +187,16 @@ def row_9(_spec: RotationSpec, r: Record, _seen: Seen, _now: float) -> Step | No
     return Step(Name.PROMOTE, 9) if r.pending else None
 
 
-def row_10(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | None:
-    """Current compromised, or a human's undo in this run; previous can be gone back to."""
+def row_10(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
+    """Current compromised or expired, or a human's undo in this run; previous can be gone back to."""
     c, q = r.current, r.previous
     assert c is not None  # rows 3 and 9 have passed
-    leaked = c.id in r.compromised
-    if not (leaked or seen.undo) or not q or q.id in r.compromised or q.revoke_intent or q.revoked or spec.in_place:
+    leaked = c.id in r.compromised or (c.credential.expired(now) and q is not None and not q.credential.expired(now))
+    if not q or q.id in r.compromised or q.revoke_intent or q.revoked or spec.in_place:
         return None
-    if q.credential.secret is None:
-        return None
+    if not (leaked or seen.undo) or q.credential.secret is None:
+        held = r.hold is not None and now < r.hold.until and (q.disable_intent or q.disabled_at)
+        return Step(Name.ENABLE, 18, "act") if held else None  # at once, whatever place is open
     return Step(Name.ENABLE, 10, "act", leaked) if q.disable_intent or q.disabled_at else Step(Name.UNDO, 10, "act", leaked)
 
 
@@ -202,7 +205,7 @@ def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
     assert r.current is not None
     if spec.retire or not (r.current.id in r.compromised or expiring(spec, r, now)) or (r.previous and not spec.in_place):
         return None
-    if not spec.is_set and spec.can.labels and labelled(strangers(r, seen.live), seen.live):
+    if not spec.is_set and spec.can.labels and labelled(spec, strangers(r, seen.live), seen.live):
         return _sweep(11, seen)
     return _begin(11, spec, now)
 
@@ -258,11 +261,8 @@ def row_17(_spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | No
 
 
 def row_18(_spec: RotationSpec, r: Record, _seen: Seen, now: float) -> Step | None:
-    """Previous under a hold."""
-    q = r.previous
-    if not q or not r.hold or now >= r.hold.until:
-        return None
-    return Step(Name.ENABLE, 18, "act") if q.disable_intent or q.disabled_at else _wait(18, r.hold.until, "hold")
+    """Previous under a hold; row 10 has switched it on again."""
+    return _wait(18, r.hold.until, "hold") if r.previous and r.hold and now < r.hold.until else None
 
 
 def row_19(_spec: RotationSpec, r: Record, _seen: Seen, now: float) -> Step | None:
@@ -289,11 +289,16 @@ def row_22(_spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | No
 
 
 def row_23(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | None:
-    """Issue: an id alive outside current and base. Only our label makes it ours for certain."""
+    """Issue: an id alive outside current and base. Only our label makes it ours for certain; after a restore consumers may hold it,
+    so it becomes the old one, with its grace.
+    """
     ids = [] if spec.is_set else strangers(r, seen.live)
     if not ids:
         return None
-    return _sweep(23, seen) if spec.can.labels and labelled(ids, seen.live) else _stop(23, Exit.HUMAN, "orphan.suspect")
+    if any(each in ids for each in r.doomed):
+        return Step(Name.SWEEP, 23, "act")  # a human said so, and the provider did not answer
+    ours = spec.can.labels and labelled(spec, ids, seen.live)
+    return Step(Name.SWEEP, 23, "keep") if ours else _stop(23, Exit.HUMAN, "orphan.suspect")
 
 
 def row_24(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:

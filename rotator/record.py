@@ -121,6 +121,8 @@ class Mark:
     told: str = ""
     """Empty: nothing stood there when we came."""
     seen: str | None = None
+    foreign: bool | None = None
+    """Whether somebody else has written there since: it stays so until we write again, which a human must ask for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

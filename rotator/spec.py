@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from typing import Protocol
 
 from rotator.model import Can, Place, Shape
@@ -115,6 +117,15 @@ class RotationSpec:
     def in_store(self, store: Named) -> RotationSpec:
         """The same, with its record and its own place at the same path of another store."""
         return replace(self, store=store, places=(PlaceSpec(Place(store.name, self.path), store), *self.places[1:]))
+
+    @cached_property
+    def ours(self) -> re.Pattern[str]:
+        """What the label of a key of ours holds (`label`): another installation, and whoever else writes ids into labels, has another tag."""
+        return re.compile(re.escape(self.label("")) + "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+    def label(self, id: str) -> str:
+        """The label of a rotation's key: a tag that is the same as long as environment and path are, and the rotation's id."""
+        return f"{sha256(f'{self.identity.environment}:{self.path}'.encode()).hexdigest()[:8]}-{id}"
 
     @cached_property
     def place_names(self) -> tuple[str, ...]:

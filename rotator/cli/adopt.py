@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--drop-second", is_flag=True, help="Overlapping: drop the second secret, whoever uses it.")
 @click.option("--retire", metavar="ID", help="Issue: this other id becomes the previous one and is revoked after its grace.")
 @click.option("--overwrite", metavar="PLACE", multiple=True, help="What this place shows may be lost.")
+@click.option("--forget-old", is_flag=True, help="Another system: what lives at the old one is gone, or is yours to end.")
 @click.pass_obj
 def command(
     options: Options,
@@ -39,11 +40,12 @@ def command(
     drop_second: bool,
     retire: str | None,
     overwrite: tuple[str, ...],
+    forget_old: bool,
 ) -> int:
     """Take over a credential for the first time: the present one, proven to work, or (--new) a new one.
 
-    Also the way out where somebody changed it by hand (`foreign_change`): what works now is given. Refused while the current one works, and
-    where another store has the record.
+    Also the way out where somebody changed it by hand (`foreign_change`): what works now is given, or (--new) where nobody knows one that
+    works. Refused while the current one works, and where another store has the record.
 
     Without --new and --from it is read as one JSON object from stdin, or asked for at a terminal. It never stands in an argument.
     """
@@ -57,7 +59,9 @@ def command(
     if spec is not None:
         _refuse_where_another_store_has_it(loaded, spec)
     values = None if new or spec is None else read_credential(spec, source)
-    asked = Adopt(new=new, take_second=take_second or drop_second, retire=retire, overwrite=frozenset(overwrite))
+    asked = Adopt(
+        new=new, take_second=take_second or drop_second, retire=retire, overwrite=frozenset(overwrite), forget_old=forget_old
+    )
     return one(options, name, asked, values)
 
 

@@ -14,11 +14,14 @@ from rotator.cli.humans import one
 @click.option("--revoke", metavar="ID", help="This id at the target is an orphan: revoke it.")
 @click.option("--overwrite", metavar="PLACE", multiple=True, help="What this place shows may be lost: publish there again.")
 @click.option("--seen", metavar="PLACE", multiple=True, help="Nobody can read this place; you saw a consumer log in with what it holds.")
+@click.option("--clock", is_flag=True, help="The clock is right now, and was ahead when the record was written.")
 @click.pass_obj
-def command(options: Options, name: str, accept: str | None, revoke: str | None, overwrite: tuple[str, ...], seen: tuple[str, ...]) -> int:
+def command(
+    options: Options, name: str, accept: str | None, revoke: str | None, overwrite: tuple[str, ...], seen: tuple[str, ...], clock: bool
+) -> int:
     """Settle what nothing but a human settles; `rotator dry-run NAME` says what it is."""
     from rotator.rotate import Resolve
 
-    if sum(map(bool, (accept, revoke, overwrite, seen))) != 1:
-        raise click.UsageError("give one of --accept, --revoke, --overwrite and --seen")
-    return one(options, name, Resolve(accept, revoke, frozenset(overwrite), frozenset(seen)))
+    if sum(map(bool, (accept, revoke, overwrite, seen, clock))) != 1:
+        raise click.UsageError("give one of --accept, --revoke, --overwrite, --seen and --clock")
+    return one(options, name, Resolve(accept, revoke, frozenset(overwrite), frozenset(seen), clock))

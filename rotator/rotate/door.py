@@ -5,6 +5,7 @@ Fault injection, interleavings, the oracle and the audit all stand on it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import tenacity
 
 from rotator.audit import Event, EventName, Ledger, Phase, Result, link
 from rotator.destination import Destination
-from rotator.errors import LedgerFailed, PortError, RotatorError, Unreachable
+from rotator.errors import Conflict, LedgerFailed, PortError, RotatorError, Unreachable
 from rotator.model import Secret, changed
 from rotator.record import WRITES_KEPT, Lease, Record
 from rotator.reload import Reload
@@ -35,6 +36,12 @@ PAUSE = 2.0
 
 
 @lru_cache(maxsize=4)
+def _whole(event: Event) -> Event:
+    """The same, with half characters told by their numbers."""
+    texts = {name: text.encode(errors="backslashreplace").decode() for name, text in vars(event).items() if isinstance(text, str)}
+    return changed(event, **texts)
+
+
 def _ts(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
@@ -111,6 +118,8 @@ class Door:
         self.doing = ""
         """The present effect in words: which step, what, and where."""
         self.started = seam.ticks()
+        self.silent: Counter[Destination[Any]] = Counter()
+        """How many calls of a destination gave no answer in time; since the last look at all places."""
 
     # ---- effects
 
@@ -167,6 +176,10 @@ class Door:
         begun = self.seam.ticks()
         try:
             result = self._call(effect, kind, call, port)
+        except Conflict as error:
+            if kind is not Kind.WRITE:
+                self._told(event, begun, Result.FAILURE, error)
+            raise
         except PortError as error:
             self.last_error = error
             outcome = Result.UNKNOWN if isinstance(error, Unreachable) else Result.FAILURE
@@ -209,7 +222,7 @@ class Door:
         known = [each.secret for each in (*self.record.known(), *self.sent.known(), given) if each and each.secret]
         return any(each.reveal() in words for each in (*known, *self.ports.revealed))
 
-    def _told(self, event: dict[str, Any], begun: float, outcome: Result, error: PortError | None) -> None:
+    def _told(self, event: dict[str, Any], begun: float, outcome: Result, error: RotatorError | None) -> None:
         """The outcome waits for the next flush: that comes before the next effect, and before the next write of the record."""
         took = int((self.seam.ticks() - begun) * 1000)
         self.tell(Phase.OUTCOME, outcome=outcome, duration_ms=took, error=error, **event)
@@ -281,7 +294,11 @@ class Door:
         """Make all events in line durable. Only a run under its lease appends to the chain: until CLAIM they wait."""
         if not self.waiting or self.lease is None:
             return
-        linked, head = link(self.waiting, self.head)
+        try:
+            linked, head = link(self.waiting, self.head)
+        except UnicodeEncodeError:  # half a character in somebody's words: it has no UTF-8
+            self.waiting = [_whole(each) for each in self.waiting]
+            linked, head = link(self.waiting, self.head)
         try:
             self.ledger.append(linked)
         except LedgerFailed:

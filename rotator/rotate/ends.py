@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rotator.errors import Exit, Foreign
+from rotator.errors import Exit, Foreign, Refused
 from rotator.model import Level, Shape
-from rotator.plan import strangers, unobserved
+from rotator.plan import reload_open, renewal, strangers, unobserved
 from rotator.rotate.door import HIDDEN
 from rotator.rotate.humans import Humans
 from rotator.rotate.messages import DONE, ENDS, end_of
@@ -49,7 +49,7 @@ class Ends(Humans):
             why=why,
             message=f"{text}: {detail}" if detail else text,
             fix=told.format(spec=self.spec.name) if told and not fix else told,
-            wake=until or (step.what if step and step.name is Name.WAIT else self.next_wake(why)),
+            wake=until or (self.looks_by(step.what) if step and step.name is Name.WAIT else self.next_wake(why)),
             steps=tuple(self.steps),
             findings=self.findings,
             claimed=self.claimed,
@@ -62,9 +62,12 @@ class Ends(Humans):
         if why == "elsewhere":
             return str(self.record.elsewhere)
         if why == "orphan.suspect":
-            ids = strangers(self.record, self.seen.live)
-            return ", ".join(HIDDEN if self.secret_in(each) else each for each in ids)
+            return ", ".join(self._unknown())
         return "; ".join(self.open_places) if why == "open place" else ""
+
+    def _unknown(self) -> list[str]:
+        """Ids that live and that the record does not know, to be told."""
+        return [HIDDEN if self.secret_in(each) else each for each in strangers(self.record, self.seen.live)]
 
     def done(self) -> list[str]:
         """What this run has done to its end, in words."""
@@ -85,9 +88,11 @@ class Ends(Humans):
     def way_out(self, why: str) -> str | None:
         """Where the target holds our hand off the second user or secret, for a human has it: it is to be given up."""
         second = {Shape.ALTERNATING: "--take-second", Shape.OVERLAPPING: "--drop-second"}.get(self.spec.shape)
+        name, unknown = self.spec.name, self._unknown()
+        if why == "failed" and isinstance(self.last_error, Refused) and self.steps[-1].name is Name.ISSUE and unknown:
+            return f"find out whose {', '.join(unknown)} is; a slot is free after `rotator resolve {name} --revoke ID`"
         if why != "foreign_change" or not second or not isinstance(self.last_error, Foreign):
             return None
-        name = self.spec.name
         adopt = f"`rotator adopt {name} --from …` with what `rotator get {name}` shows, and {second}"
         return f"find out who has it; once nobody needs it: {adopt}"
 
@@ -96,6 +101,8 @@ class Ends(Humans):
         c, most = self.record.current, self.spec.max_age
         if self.order.dry:
             return "", ""
+        if c is not None and c.credential.expired(self.seam.now()):
+            return "failed", "the current credential has expired: nobody can log in with it"
         if self.seen.undo:
             return "failed", f"it was not gone back yet: `rotator undo {self.spec.name}` again"
         if self._leaked():
@@ -106,10 +113,17 @@ class Ends(Humans):
         return ("not observed", ", ".join(blind)) if blind else ("", "")
 
     def open_work(self) -> bool:
-        """Whether a rotation is unfinished, or a place shows what is not current."""
-        r = self.record
-        elsewhere = r.current is not None and any(shows not in (UNREAD, r.current.id) for shows in self.seen.shows.values())
-        return bool(r.pending or r.previous or elsewhere)
+        """Whether a rotation is unfinished, a place is not known to show current, or a reload is open."""
+        r, shows = self.record, self.seen.shows
+        if r.pending or r.previous or not r.current:
+            return True
+        shown = all(shows.get(each) in (UNREAD, r.current.id) and r.places.get(each) == r.current.id for each in self.spec.place_names)
+        return not shown or any(reload_open(r, each.name, each.level) for each in self.spec.reloads)
+
+    def looks_by(self, until: float) -> float:
+        """The end of a wait, or earlier: places are looked at as often as ever, and current is renewed before it expires."""
+        now, renewed = self.seam.now(), renewal(self.spec, self.record)
+        return min(until, now + self.spec.check_every, *([renewed] if renewed is not None and renewed > now else []))
 
     def next_wake(self, why: str) -> float | None:
         """When this spec is to be looked at again."""
@@ -123,4 +137,4 @@ class Ends(Humans):
             return r.lease.until
         if r.current and not self.spec.retire:
             times.append(self.spec.when.next_slot(r.last_slot, now))
-        return min(times)
+        return self.looks_by(min(times))

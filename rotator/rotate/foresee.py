@@ -10,6 +10,12 @@ from rotator.spec import RotationSpec
 from rotator.step import OK, Name, Outcome, Seen, Step
 
 MOST = 60
+"""A run has some twenty steps, and those of `many`; more is a loop."""
+
+
+def many(spec: RotationSpec, r: Record) -> int:
+    """Steps that a run may have besides the usual ones."""
+    return 2 * (len(spec.places) + len(spec.reloads) + len(r.tombstones))
 
 
 def presume(spec: RotationSpec, step: Step, r: Record, seen: Seen) -> Outcome:
@@ -25,7 +31,9 @@ def presume(spec: RotationSpec, step: Step, r: Record, seen: Seen) -> Outcome:
         case Name.RECOVER if step.phase == "intent":
             return Outcome(data=orphans(spec, r, seen.live)[0])
         case Name.SWEEP if step.phase == "intent":
-            return Outcome(data=labelled(strangers(r, seen.live), seen.live))
+            return Outcome(data=labelled(spec, strangers(r, seen.live), seen.live))
+        case Name.SWEEP if step.phase == "keep":
+            return Outcome(data=("orphan", max(labelled(spec, strangers(r, seen.live), seen.live))))
         case Name.RELOAD:
             return Outcome(data=step.what[1])
     return OK
@@ -34,7 +42,7 @@ def presume(spec: RotationSpec, step: Step, r: Record, seen: Seen) -> Outcome:
 def foresee(spec: RotationSpec, record: Record, seen: Seen, now: float) -> list[Step]:
     """The steps that a run beginning now would take, the one that ends it last. Pure."""
     steps: list[Step] = []
-    while len(steps) < MOST:
+    while len(steps) < MOST + many(spec, record):
         step = plan(spec, record, seen, now)
         steps.append(step)
         if step.ends:

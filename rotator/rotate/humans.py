@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from rotator.after import bury, next_generation
+from rotator.after import bury, clock_set_back, next_generation
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Level, Shape
-from rotator.plan import labelled, strangers, unobserved
+from rotator.plan import labelled, renewal, strangers, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
@@ -41,8 +42,12 @@ class Humans(Steps):
             raise Stopped("refused", "too late: the old credential is being revoked")
         if q.id in self.record.compromised:
             raise Stopped("refused", "the old credential is marked as leaked: it is not kept alive")
+        until, renewed = self.seam.now() + command.seconds, renewal(self.spec, self.record)
+        if renewed is not None and until > renewed - self.spec.soak:
+            by = datetime.fromtimestamp(renewed - self.spec.soak, UTC).isoformat(timespec="seconds")
+            raise Stopped("refused", "current would expire meanwhile: it is renewed only when the old one is gone", fix=f"hold it until {by} at most")
         self.tell(Phase.RECORD, EventName.HELD, outcome=Result.SUCCESS, reason=command.why)
-        return self.record.but(hold=Hold(self.order.actor, command.why, self.seam.now() + command.seconds))
+        return self.record.but(hold=Hold(self.order.actor, command.why, until))
 
     def undo_asked(self, _command: Undo) -> Record:
         """Give up pending, or go back to previous."""
@@ -56,7 +61,7 @@ class Humans(Steps):
             raise Stopped("refused", "there is no old credential to go back to")
         if q.revoke_intent or q.revoked:
             raise Stopped("refused", "too late: the old credential is being revoked")
-        if r.current and q.created > r.current.created:
+        if r.current and q.created > r.current.created and self.lives(Name.UNDO, r.current.credential):
             raise Stopped("refused", "it was gone back already", fix=f"`rotator run {self.spec.name}` shows it everywhere")
         if q.id in r.compromised:
             raise Stopped("refused", "the old credential is marked as leaked, or was refused when it was tried before")
@@ -69,14 +74,18 @@ class Humans(Steps):
 
         A first secret that the core has chosen would live on, and nobody would know it.
         """
-        p = self.record.pending
-        shown = [place for place, shows in self.seen.shows.items() if p and shows == p.id]
+        p, c, shows = self.record.pending, self.record.current, self.read_unread()
+        fix = f"let it end: `rotator run {self.spec.name}`; then `rotator compromise {self.spec.name}`, if it leaked"
+        shown = sorted(place for place in shows if p and shows[place] == p.id)
         if shown:
-            fix = f"let it end: `rotator run {self.spec.name}`; then `rotator compromise {self.spec.name}`, if it leaked"
-            raise Stopped("refused", f"{', '.join(sorted(shown))} shows the new one already: taken back, it would be dead there", fix=fix)
-        if self.spec.is_set and not self.record.current:
-            fix = f"let it end: `rotator run {self.spec.name}`; then `rotator compromise {self.spec.name}`, if it leaked"
+            raise Stopped("refused", f"{', '.join(shown)} shows the new one already: taken back, it would be dead there", fix=fix)
+        unread = sorted(place for place in shows if shows[place] == UNREAD)
+        if unread:
+            raise Stopped("refused", f"{', '.join(unread)} cannot be read, and may show the new one: it would be dead there", fix=fix)
+        if self.spec.is_set and not c:
             raise Stopped("refused", "there is nothing to go back to: the first rotation is not finished", fix=fix)
+        if c and not self.spec.in_place and self._goes_on() and not self.lives(Name.ABORT, c.credential):
+            raise Stopped("refused", "current does not work any more, and the new one does", fix=fix)
 
     def resolve(self, command: Resolve) -> Record:
         """Accept or revoke an id that nobody could tell, or give up what a place shows."""
@@ -86,6 +95,9 @@ class Humans(Steps):
                 raise Stopped("refused", f"{id} is not among the ids that wait for a decision ({', '.join(unknown) or 'there are none'})")
         if command.seen:
             return self._seen(command.seen)
+        if command.clock:
+            self.tell(Phase.RECORD, EventName.RESOLVED, outcome=Result.SUCCESS, reason="clock")
+            return clock_set_back(r, self.seam.now())
         missing = command.overwrite - set(self.spec.place_names)
         if missing:
             raise Stopped("refused", f"no place is called {', '.join(sorted(missing))}; the places are {', '.join(self.spec.place_names)}")
@@ -103,17 +115,18 @@ class Humans(Steps):
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         if command.overwrite:
-            foreign = any(self.seen.shows.get(each) == FOREIGN for each in command.overwrite)
+            foreign = any(self.seen.shows.get(each) in (FOREIGN, UNREAD) for each in command.overwrite)
             previous = r.previous or (self._was_shown(r) if foreign else None)
             r = r.but(generation=next_generation(r, self.seam.now()), previous=previous)
-        return r.but(base=r.base | {command.accept}) if command.accept else r
+        rest = tuple(each for each in r.doomed if each != command.accept)
+        return r.but(base=r.base | {command.accept}, doomed=rest) if command.accept else r
 
     def _was_shown(self, r: Record, adopted: str = "") -> Previous | None:
         """A key with our label that the record does not know: where that was restored, a place may have shown it till now. It goes as every
         old one does, after grace; others with our label wait for it.
         """
         live = self.seen.live
-        ids = sorted(set(labelled(strangers(r, live), live)) - {adopted}) if not r.pending else []
+        ids = sorted(set(labelled(self.spec, strangers(r, live), live)) - {adopted}) if not r.pending else []
         return Previous(self.seam.new_id(), Credential(name=ids[-1], secret=None), self.seam.now()) if ids else None
 
     def _seen(self, places: frozenset[str]) -> Record:
@@ -153,16 +166,14 @@ class Humans(Steps):
         self.seen = self.seen.but(overwrite=command.overwrite)
         keep = r.but(
             generation=next_generation(r, self.seam.now()), identity=self.spec.identity, current=None, pending=None, previous=None,
-            places={}, reloads={}, revoke_after=None, attempts=0, not_before=None, hold=None,
-            tombstones=self._given_up() if self._same_system() else (),
+            places={}, reloads={}, revoke_after=None, attempts=0, not_before=None, hold=None, doomed=(),
+            tombstones=self._given_up() if self.same_system() else (),
         )  # fmt: skip
         adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
-        self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason="new" if command.new else "existing", rotation=id)
+        gone = "" if self.same_system() else "".join(f", {each.name} is forgotten" for each in r.known())
+        how = "new" if command.new else "existing"
+        self.tell(Phase.RECORD, step=Name.ADOPT, outcome=Result.SUCCESS, reason=how + gone, rotation=id)
         return adopted
-
-    def _same_system(self) -> bool:
-        """Whether the record, if there is one, is about what the spec is about."""
-        return self.record.identity in (None, self.spec.identity)
 
     def same_as_current(self, command: Adopt) -> bool:
         """Whether what is adopted is current already: then only the second user or secret is dealt with."""
@@ -171,15 +182,19 @@ class Humans(Steps):
 
     def _may_adopt(self, command: Adopt) -> None:
         """Raise `Stopped` where what the record knows would live on and be forgotten."""
-        r, name, here = self.record, self.spec.name, self._same_system()
+        r, name, here = self.record, self.spec.name, self.same_system()
         if command.new and command.retire:
             raise Stopped("refused", "--retire goes with the credential that is current: --from")
-        if command.new and r.current and here:
-            raise Stopped("refused", f"there is a current credential; `rotator run {name} --force` makes a new one")
         c = None if self.same_as_current(command) or self._ends_leaked(command) else r.current
-        works = here and c is not None and self.works(Name.ADOPT, c.credential)
+        works = here and c is not None and self.lives(Name.ADOPT, c.credential)
+        if works and command.new:
+            raise Stopped("refused", "there is a current credential, and it works", fix=f"`rotator run {name} --force` makes a new one")
+        if (r.pending or r.previous) and not here and not command.forget_old:
+            fix = "let it end under the old address; where that system is gone for good, or you end it there by hand: --forget-old"
+            raise Stopped("refused", "a rotation of another system is not finished", fix=fix)
         retires = command.retire is not None and self._holds_another(command.retire)
-        if (r.pending or r.previous) and (works or not here or command.new or retires or self._goes_on() or self._takes_old(command)):
+        unfinished = command.new and (not r.current or self._old_lives())
+        if here and (r.pending or r.previous) and (works or unfinished or retires or self._goes_on() or self._takes_old(command)):
             raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
         if works:
             fix = (
@@ -195,19 +210,27 @@ class Humans(Steps):
 
     def _ends_leaked(self, command: Adopt) -> bool:
         """Whether current is leaked and is the second one that is taken: the record was restored, and what is adopted came later."""
-        return self._leaked() and not self.same_as_current(command) and self.takes_second(command)
+        return not command.new and self._leaked() and not self.same_as_current(command) and self.takes_second(command)
+
+    def _old_lives(self) -> bool:
+        """Whether consumers may log in with the old one: then it is what an adoption begins with, and no new one."""
+        q = self.record.previous
+        if q is None or q.revoke_intent or q.revoked or q.id in self.record.compromised:
+            return False
+        return q.credential.name in self.seen.live if q.credential.secret is None else self.lives(Name.ADOPT, q.credential)
 
     def _takes_old(self, command: Adopt) -> bool:
         """Whether the second user or secret is the old one: it works, and a place may show it, or its grace run."""
         q = self.record.previous
         alive = q is not None and not q.revoke_intent and not q.revoked and q.credential.secret is not None
         second = self.takes_second(command) and q is not None and not (command.credential and q.credential.same(command.credential))
-        return alive and q is not None and second and self.works(Name.ADOPT, q.credential)
+        return alive and q is not None and second and self.lives(Name.ADOPT, q.credential)
 
     def _goes_on(self) -> bool:
         """Whether the next run can go on with pending."""
         p = self.record.pending
-        return p is not None and p.credential is not None and self.works(Name.ADOPT, p.credential)
+        given_up = p is not None and (p.failed is not None or p.id in self.record.compromised)
+        return p is not None and p.credential is not None and not given_up and self.lives(Name.ADOPT, p.credential)
 
     def _given_up(self) -> tuple[Tombstone, ...]:
         """The tombstones, with pending and the current that does not work any more: every run makes sure that they are dead."""
@@ -226,8 +249,10 @@ class Humans(Steps):
         self.seen = self.seen.but(shows=self.read_places(Name.ADOPT))
         self.record = before
         words = {FOREIGN: "a value that is none of ours"}
+        if self.takes_second(command):
+            words[UNREAD] = "what cannot be read now: it may be the one that is to be ended"
         if old and self._ends_leaked(command):
-            words |= {old.id: "the leaked one, which is to be ended", UNREAD: "what cannot be read now: it may be the leaked one"}
+            words[old.id] = "the leaked one, which is to be ended"
         return {place: words[shows] for place, shows in self.seen.shows.items() if shows in words}
 
     def _adopt_findings(self, command: Adopt) -> None:
@@ -251,7 +276,7 @@ class Humans(Steps):
             self._room(len(live), "delete one there, or adopt the one in use: --from, with --retire ID for another")
             pending = Pending(id, now, None, live, now + LEASE)
             self.seen = self.seen.but(clear=id)
-        return keep.but(pending=pending, base=live)
+        return keep.but(pending=pending, base=live - self._ours())
 
     def _adopt_existing(self, id: str, command: Adopt, keep: Record) -> Record:
         credential, now, ids = command.credential, self.seam.now(), frozenset(self.seen.live)
@@ -260,7 +285,7 @@ class Humans(Steps):
         others = ids - {credential.name}
         if command.retire is not None and command.retire not in others:
             raise Stopped("refused", f"{command.retire} is not among the other ids ({', '.join(sorted(others)) or 'there are none'})")
-        tombstones, previous = keep.tombstones, self.record.previous
+        tombstones, previous = keep.tombstones, self.record.previous if self.same_system() else None
         ends = previous.credential.name if previous else None  # it goes as every old one does, and leaves its slot
         if command.retire is None and not self.spec.is_set:
             self._room(len(ids - {ends}))
@@ -272,22 +297,28 @@ class Humans(Steps):
         written_over = self.takes_second(command) and previous is not None and not previous.revoke_intent  # it does not log in
         if previous and (its_user or written_over):
             tombstones, previous = bury(keep, previous.id, previous.credential, now), None
-        if self._same_system() and self.record.identity:
+        if self.same_system() and self.record.identity:
             previous = previous or self._was_shown(self.record, credential.name)
         if previous and retired:
             tombstones = bury(keep.but(tombstones=tombstones), previous.id, previous.credential, now)
+        same = self.record.current if self.same_as_current(command) and self.same_system() else None
         return keep.but(
-            current=Version(id, credential, now),
+            current=replace(same, id=id) if same else Version(id, credential, now),
             previous=retired or previous,
+            hold=self.record.hold if previous is self.record.previous and not retired else None,
             last_slot=now,
             base=others - {command.retire or ""} - self._ours(),
-            compromised=keep.compromised | ({id} if self._leaked_before(credential) else set()),
+            compromised=self._leaks_of(retired or previous) | ({id} if self._leaked_before(credential) else set()),
             tombstones=tuple(each for each in tombstones if not each.credential.same(credential)),
         )
 
     def _leaked(self) -> bool:
         """Whether current is marked as leaked."""
         return self.record.current is not None and self.record.current.id in self.record.compromised
+
+    def _leaks_of(self, previous: Previous | None) -> frozenset[str]:
+        """The mark of the old one, where it has one; those of what is held no more are forgotten."""
+        return self.record.compromised & ({previous.id} if previous else frozenset())
 
     def _leaked_before(self, credential: Credential) -> bool:
         """Whether it is current or the old one, and marked as leaked."""
@@ -296,10 +327,11 @@ class Humans(Steps):
 
     def _ours(self) -> frozenset[str]:
         """Ids that live and are, or may be, of our making: no human has to do with them."""
-        r, p, live = self.record, self.record.pending, self.seen.live
-        known = {each.name for each in r.known()} if self._same_system() else set[str]()
+        r, live = self.record, self.seen.live
+        p = r.pending if self.same_system() else None
+        known = {each.name for each in r.known()} if self.same_system() else set[str]()
         minted = set(live) - p.reserved - r.base if p and p.reserved is not None else set[str]()
-        orphans = labelled(strangers(r, live), live) if r.identity and self._same_system() else ()
+        orphans = labelled(self.spec, strangers(r, live), live) if r.identity and self.same_system() else ()
         return frozenset(known | minted | set(orphans))
 
     def _fits(self, credential: Credential) -> None:

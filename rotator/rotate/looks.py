@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from rotator.audit import EventName
 from rotator.destination import Attested, Destination
-from rotator.errors import PortError, Rejected, Unfit
+from rotator.errors import PortError, Rejected, Unfit, Unreachable
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
 from rotator.record import Mark, Record
 from rotator.reload import Reload
 from rotator.rotate.door import HIDDEN, Door, Kind
-from rotator.rotate.order import Adopt, Compromise, Stopped, Undo
+from rotator.rotate.order import Adopt, Compromise, Resolve, Stopped, Undo
 from rotator.spec import PlaceSpec
 from rotator.step import FOREIGN, NOTHING, OK, UNREAD, Name, Outcome
 from rotator.target import IssueTarget, Live
 
 SKEW = 60.0
 """Seconds by which clocks may differ; also how exact a provider's "last used" is taken to be."""
+PATIENCE = 2
+"""Calls of a destination that may give no answer in time."""
 LONGEST_LOOK = 86400.0
 """Seconds: the span before a revocation in which the old one may not have been used is half of this, or of grace if that is less."""
 
@@ -31,8 +35,9 @@ def observe(r: Record, shows: Mapping[str, str | None]) -> Record:
     if not current:
         return r
     gone = {place: None for place, seen in shows.items() if seen not in (UNREAD, current.id) and r.places.get(place) == current.id}
-    empty = {place: Mark() for place, seen in shows.items() if seen == NOTHING and place not in r.marks}
-    r = r.but(marks={**r.marks, **empty}) if empty else r
+    new = {place: Mark() for place, seen in shows.items() if seen == NOTHING and place not in r.marks}
+    new |= {place: replace(r.marks[place], foreign=True) for place, seen in shows.items() if seen == FOREIGN and place in r.marks}
+    r = r.but(marks={**r.marks, **new}) if new else r
     return r.but(places={**r.places, **gone}, revoke_after=None, reloads={}) if gone else r
 
 
@@ -77,13 +82,23 @@ class Looks(Door):
             return False
         return True
 
+    def lives(self, step: Name, credential: Credential) -> bool:
+        """As `works`, but a refusal counts only once the target can be late no more. For what is never asked again."""
+        try:
+            self.prove(step, credential)
+        except Unfit:
+            return True
+        except Rejected:
+            return False
+        return True
+
     def current_refused(self, step: Name) -> Outcome | None:
         """The control login: None where current works; else how the step ends. A refusal is somebody else's change."""
         assert self.record.current is not None
         try:
             self.prove(step, self.record.current.credential)
         except Rejected:
-            return Outcome("Foreign")
+            return Outcome("Rejected" if self.record.current.credential.expired(self.seam.now()) else "Foreign")
         except Unfit:
             return Outcome("Unfit")
         return None
@@ -109,15 +124,28 @@ class Looks(Door):
         """Which version a place shows: its id, None, FOREIGN or UNREAD; of one that nobody can read, which it must show by its mark."""
         port = self.ports.places[each.place.name]
         try:
-            if each.attested:
-                return self.attested(each.place.name, self.mark(step, each))
-            values = self.do(
-                step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
-            )
+            with self.patience(port):
+                if each.attested:
+                    return self.attested(each.place.name, self.mark(step, each))
+                values = self.do(
+                    step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
+                )
         except PortError as error:
             self.unread[each.place.name] = error
             return UNREAD
         return self.classify(each, values) if values else None
+
+    @contextmanager
+    def patience(self, port: Destination[Any]) -> Iterator[None]:
+        """For a call of a destination: once two gave no answer in time, its other places are not asked; ten would take a run's whole time."""
+        if self.silent[port] >= PATIENCE:
+            raise Unreachable("not asked: other places of this destination gave no answer in time")
+        begun = self.seam.ticks()
+        try:
+            yield
+        except Unreachable:
+            self.silent[port] += self.seam.ticks() - begun >= self.order.timeout / 2
+            raise
 
     def mark(self, step: Name, each: PlaceSpec) -> str | None:
         """What a place that nobody can read tells of its last write."""
@@ -131,6 +159,8 @@ class Looks(Door):
         known, ours = r.marks.get(name), r.places.get(name)
         if known is None:
             return NOTHING if mark is None else FOREIGN
+        if mark is not None and known.foreign:
+            return FOREIGN
         if mark is None or not r.current or ours != r.current.id:
             return None
         return ours if mark == known.told else FOREIGN
@@ -146,7 +176,7 @@ class Looks(Door):
 
     def read_places(self, step: Name) -> dict[str, str | None]:
         """What every place of today's spec shows. One that cannot be read never stops the others; `unread` has why."""
-        self.unread = {}
+        self.unread, self.silent = {}, Counter()
         return {each.place.name: self.shown(step, each) for each in self.spec.places}
 
     def place_port(self, name: str) -> tuple[PlaceSpec, Destination[Any]]:
@@ -184,8 +214,9 @@ class Looks(Door):
 
     def clock_suspect(self, step: Name) -> bool:
         """Whether the wall clock is more than SKEW off the store's or the target's, or before the record's last write."""
-        now = self.seam.now()
-        if now < self.record.at - SKEW:
+        now, command = self.seam.now(), self.order.command
+        told = isinstance(command, Resolve) and command.clock
+        if now < self.record.at - SKEW and not told:
             return True
         return any(abs(other.timestamp() - now) > SKEW for other in self._clocks(step))
 
@@ -204,6 +235,7 @@ class Looks(Door):
         shows = self.read_places(Name.CHECK)
         told = [Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix) for name, error in self.unread.items()]
         found += [each for each in told if not any(each.fix == one.fix and one.text in each.text for one in found)]
+        self.silent = Counter()
         self.findings = tuple(self._shown(each) for each in found)
         self.seen = self.seen.but(shows=shows, live=self.listed(Name.CHECK))
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
@@ -225,7 +257,8 @@ class Looks(Door):
         """What the target's plugin finds. A user whose secret was tried and is dead may be a human's by now; the id of a dead key is nobody
         else's. In an adoption, of what the record knows, only what is on its way out is known.
         """
-        target, r, command = self.ports.target, self.record, self.order.command
+        target, command = self.ports.target, self.order.command
+        r = self.record if self.same_system() else Record()
         tried = self.spec.is_set and target.can.dead_probes != 0
         held = [each.credential for each in r.tombstones if not tried or each.id in self.seen.alive_tombstones]
         q = None if tried and r.previous and r.previous.revoked else r.previous  # a user that was locked may be a human's since
@@ -240,7 +273,10 @@ class Looks(Door):
         """What the store finds. Those of destinations and reloads are told too, but a failing one stops nothing: they become warnings."""
         store = self.ports.store
         found = list(self.do(Name.CHECK, "check store", store.check, port=store, kind=Kind.READ))
+        places: dict[Destination[Any], str] = {}
         for name, place in self.ports.places.items():
+            places.setdefault(place, name)
+        for place, name in places.items():
             if place is not store:
                 found += self._check_place("check place", name, place, "place.missing")
         for name, told in self.ports.reloads.items():
@@ -263,6 +299,8 @@ class Looks(Door):
             self.findings = (*self.findings, Finding(Level.FAIL, "fitness", f"{current.name}: {error.what}", error.fix))
             return None
         except Rejected:
+            if self._replaced(current):
+                return None
             p = self.record.pending
             if p and p.credential and self.works(Name.CHECK, p.credential):
                 return None
@@ -273,10 +311,27 @@ class Looks(Door):
                     return None
             raise Stopped("foreign_change") from None
 
+    def same_system(self) -> bool:
+        """Whether the record, if there is one, is about what the spec is about. Of another one no secret is sent to this one."""
+        return self.record.identity in (None, self.spec.identity)
+
+    def _replaced(self, current: Credential) -> bool:
+        """Whether it died by itself, or of a leak that its provider saw, and this run can replace it. Raises `Stopped` where it cannot."""
+        r, q, now = self.record, self.record.previous, self.seam.now()
+        expired, leaked = current.expired(now), r.current is not None and r.current.id in r.compromised and not self.spec.is_set
+        back = q is not None and q.credential.secret is not None and not (q.id in r.compromised or q.revoke_intent or q.revoked)
+        if not (expired or leaked):
+            return False
+        if q is None or (back and not q.credential.expired(now)):
+            return True
+        if expired:
+            raise Stopped("expired")
+        return False
+
     def living_tombstones(self) -> frozenset[str]:
         """Tombstones that log in, where probing is safe. Where a dead probe counts, a good login of that user stands between two."""
         can, current = self.ports.target.can, self.record.current
-        if can.dead_probes == 0:
+        if can.dead_probes == 0 or not self.same_system():
             return frozenset()
         living = set()
         for each in self.record.tombstones:

@@ -23,6 +23,7 @@ DONE = {
     "ABORT": "the new credential was taken back",
     "BURY": "a dead credential that came back was killed again",
     "CONFIRM": "the old credential is proven dead",
+    "SWEEP": "a credential of ours that the record did not know was found, and is on its way out",
 }
 """Steps of this run that an operator wants to hear of, in words."""
 
@@ -54,7 +55,8 @@ ENDS: dict[str, End] = {
     "foreign_change": End(
         Exit.HUMAN,
         "somebody else's hand changed the credential at the target; nothing was overwritten",
-        "find out who; then `rotator adopt {spec} --from …` with the one that works, or `rotator undo {spec}` while the old one lives",
+        "find out who; then `rotator adopt {spec} --from …` with the one that works, or `rotator undo {spec}` while the old one lives; "
+        "where nobody knows one that works: `rotator adopt {spec} --new`",
     ),
     "foreign_change of place": End(
         Exit.HUMAN,
@@ -66,6 +68,11 @@ ENDS: dict[str, End] = {
         "a credential lives at the target that may be ours or somebody else's; it was not touched",
         "find out whose; then `rotator resolve {spec} --accept ID` or `--revoke ID`",
     ),
+    "expired": End(
+        Exit.HUMAN,
+        "the current credential has expired, and the old one is in the way of a new one",
+        "`rotator adopt {spec} --new`, or `rotator adopt {spec} --from …` with one that works",
+    ),
     "revoked and still alive": End(
         Exit.HUMAN, "the old credential was revoked twice and still logs in", "revoke it at the target by hand; the next run proves it"
     ),
@@ -74,7 +81,7 @@ ENDS: dict[str, End] = {
     "lapsed": End(Exit.FAILED, "this run's lease lapsed before its next effect; it stopped", "the next run goes on"),
     "open place": End(
         Exit.UNPROVEN,
-        "a place does not show the new credential yet, or a reload is open; the old one stays alive",
+        "a place does not show the new credential yet, or a reload is open; nothing is revoked before",
         "mend what keeps it open; the next run tries again",
     ),
     "overdue": End(
@@ -95,7 +102,11 @@ ENDS: dict[str, End] = {
     "used": End(
         Exit.UNPROVEN, "the old credential is still in use; it is not revoked yet", "find the consumer that has not taken up the new one"
     ),
-    "clock": End(Exit.UNPROVEN, "the clocks are more than 60 s apart; nothing is revoked", "set the clock of this machine"),
+    "clock": End(
+        Exit.UNPROVEN,
+        "the clocks are more than 60 s apart; nothing is revoked",
+        "set the clock of this machine; where it is right, and was ahead when the record was written: `rotator resolve {spec} --clock`",
+    ),
     "check": End(Exit.FAILED, "CHECK found what must be mended first"),
     "ledger": End(Exit.FAILED, "the audit ledger does not take events, so nothing is done"),
     "failed": End(Exit.FAILED, "not done"),

@@ -31,6 +31,8 @@ class Adopt:
     retire: str | None = None
     """Issue: this other id becomes previous."""
     overwrite: frozenset[str] = frozenset()
+    forget_old: bool = False
+    """Another system: what the record knows of the old one is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Resolve:
     overwrite: frozenset[str] = frozenset()
     seen: frozenset[str] = frozenset()
     """Places that nobody can read back: a consumer was seen to log in with what they hold."""
+    clock: bool = False
+    """The clock is right, and the record was written by one that was ahead."""
 
 
 @dataclass(frozen=True)

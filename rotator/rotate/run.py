@@ -12,7 +12,7 @@ from rotator.plan import plan
 from rotator.record import Lease, Record
 from rotator.rotate.door import Kind
 from rotator.rotate.ends import Ends
-from rotator.rotate.foresee import foresee
+from rotator.rotate.foresee import MOST, foresee, many
 from rotator.rotate.looks import observe
 from rotator.rotate.messages import ENDS
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Move, Resolve, RunResult, Stopped, Undo
@@ -33,8 +33,6 @@ COMMANDS: dict[type, str] = {
 CLAIMING = (Name.STAGE, Name.RESERVE)
 """Steps that only look and write the record: where a run begins with one, its write takes the lease too."""
 LAST_ROW_BEFORE_CHECK = 3
-MOST_STEPS = 60
-"""A run has some twenty; more is a loop."""
 
 
 class Run(Ends):
@@ -135,12 +133,15 @@ class Run(Ends):
             self.write(asked, Name.ADOPT)
             self.kept = True
             return
+        doomed = self.record.doomed
         self.claim(asked)
-        self.kept = not self.seen.undo
+        self.kept = not self.seen.undo and not (isinstance(command, Resolve) and command.revoke)
         if isinstance(command, Adopt) and self.takes_second(command):
             self.take_second(asked)
         if isinstance(command, Resolve) and command.revoke:
             self._revoke_resolved()
+        if isinstance(command, Resolve) and command.accept in doomed and self.ports.target.can.disables:
+            self.enable_accepted(Credential(name=command.accept, secret=None))
 
     def _revoke_resolved(self) -> None:
         """`resolve --revoke`: the claim has named it; kill it."""
@@ -149,6 +150,7 @@ class Run(Ends):
             raise Stopped(self.stops(Step(Name.SWEEP, 23, "act"), outcome) or "failed", str(self.last_error or ""))
         self.seen = self.seen.but(live={id: each for id, each in self.seen.live.items() if id not in self.record.doomed})
         self.write(self.record.but(doomed=()), Name.SWEEP, "resolved")
+        self.kept = True
 
     def _dry(self) -> RunResult:
         record = observe(self.record, self.seen.shows)
@@ -186,7 +188,7 @@ class Run(Ends):
 
     def loop(self) -> RunResult:
         """Ask the plan, perform, write what is left behind, until the plan says stop, wait or rest."""
-        for _ in range(MOST_STEPS):
+        for _ in range(MOST + many(self.spec, self.record)):
             now = self.seam.now()
             step = plan(self.spec, self.record, self.seen, now)
             if step.ends:

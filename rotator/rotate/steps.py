@@ -75,7 +75,8 @@ class Steps(Looks):
         target, pending = self.ports.target, self.record.pending
         assert isinstance(target, IssueTarget)
         assert pending is not None
-        minted: Credential = self.do(Name.ISSUE, "mint", lambda: target.issue(pending.id), port=target, tries=1)
+        label = self.spec.label(pending.id)
+        minted: Credential = self.do(Name.ISSUE, "mint", lambda: target.issue(label), port=target, tries=1)
         return Outcome(data=minted)
 
     def verify(self, _step: Step) -> Outcome:
@@ -103,12 +104,15 @@ class Steps(Looks):
         return Outcome(data=ids) if certain and not (ids and self._somebody_s_place(Name.RECOVER)) else Outcome("suspect")
 
     def sweep(self, step: Step) -> Outcome:
-        """Revoke orphans that carry our label."""
+        """Orphans that carry our label: they are revoked where a leak waits for a slot; else the last one becomes the old one."""
         if step.phase == "act":
-            return self._revoke_doomed(Name.SWEEP)
+            return Outcome("suspect") if step.row == 23 and self._somebody_s_place(Name.SWEEP) else self._revoke_doomed(Name.SWEEP)
         live = self.listed(Name.SWEEP)
-        ids = labelled(strangers(self.record, live), live)
-        return Outcome("suspect") if ids and self._somebody_s_place(Name.SWEEP) else Outcome(data=ids)
+        self.seen = self.seen.but(live=live)
+        ids = labelled(self.spec, strangers(self.record, live), live)
+        if ids and self._somebody_s_place(Name.SWEEP):
+            return Outcome("suspect")
+        return Outcome(data=ids if step.phase == "intent" else (self.seam.new_id(), max(ids)) if ids else None)
 
     def _somebody_s_place(self, step: Name) -> bool:
         """Whether a place shows what is none of ours: it may be the orphan, as with a record that was restored from a backup.
@@ -120,9 +124,23 @@ class Steps(Looks):
                 self._read_now(step, each)
         return any(shows == FOREIGN and place not in self.seen.overwrite for place, shows in self.seen.shows.items())
 
+    def enable_accepted(self, id: Credential) -> None:
+        """What we may have switched off, since a human said so, and another one knows better."""
+        target = self.ports.target
+        self.do(Name.ENABLE, "enable", lambda: target.enable(id), port=target, credential=id.name)
+
+    def read_unread(self) -> Mapping[str, str | None]:
+        """What the places show; one that could not be read is tried once more."""
+        for each in self.spec.places:
+            if self.seen.shows.get(each.place.name) == UNREAD:
+                self.seen = self.seen.but(shows={**self.seen.shows, each.place.name: self.shown(Name.CHECK, each)})
+        return self.seen.shows
+
     def _revoke_doomed(self, name: Name) -> Outcome:
         """Without labels an orphan is switched off first, and current must still work."""
-        for id in self.record.doomed:
+        r = self.record
+        mine = r.base | {each.name for each in r.known()}
+        for id in [each for each in r.doomed if each not in mine]:
             refused = self._revoke_orphan(name, Credential(name=id, secret=None))
             if refused:
                 return refused
@@ -153,7 +171,8 @@ class Steps(Looks):
             if shows == FOREIGN and step.what not in self.seen.overwrite:
                 raise Foreign(f"{step.what} shows a value that is none of ours")
         values = each.place.values(r.current.credential.values(fields))
-        self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
+        with self.patience(port):
+            self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
         if each.attested:
             mark = self.mark(Name.PUBLISH, each)
             return Outcome(data=Mark(mark)) if mark else Outcome("Unreachable")
@@ -206,6 +225,8 @@ class Steps(Looks):
             return f"{step.what[0]} {Reached(outcome.data).name}"
         if isinstance(outcome.data, Mark):
             return f"{step.what} attested, not observed"
+        if step.name is Name.SWEEP and step.phase == "keep" and outcome.data:
+            return f"keep {outcome.data[1]}"
         return outcome.error or step.phase
 
     # ---- back
@@ -230,7 +251,8 @@ class Steps(Looks):
         if self.spec.in_place:
             outcome = self._restore_current(acked=bool(p.failed and p.failed.acked)) if c else OK
         elif p.credential and (c or self.spec.shape is not Shape.OVERLAPPING):
-            outcome = self._kill(Name.ABORT, p.credential)
+            alone = c is not None and p.id not in self.record.compromised and self.current_refused(Name.ABORT)
+            outcome = alone or self._kill(Name.ABORT, p.credential)
         else:
             outcome = OK
         if outcome.error or not c:

@@ -307,18 +307,8 @@ def tell(history: History, storage: Storage) -> Told:
     return Teller(history, storage).tell()
 
 
-def shorter(history: History, fails: Callable[[History], bool]) -> History:
-    """The same failure with fewer moments and faults, as long as there is one."""
-    while True:
-        for each in _less(history):
-            if fails(each):
-                history = each
-                break
-        else:
-            return history
-
-
-def _less(history: History) -> Sequence[History]:
+def less(history: History) -> Sequence[History]:
+    """The same with one moment, or one fault, fewer."""
     moments = history.moments
     fewer = [replace(history, moments=(*moments[:at], *moments[at + 1 :])) for at in range(len(moments)) if len(moments) > 1]
     for at, each in enumerate(moments):

@@ -1,6 +1,7 @@
 """Labs at the moments where the tests of the engine begin."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
@@ -14,7 +15,7 @@ SET = [each for each in SHAPES if not each.startswith("issue")]
 
 THEIRS = "a-human-chose-this-0123456789-0123"
 """A secret that somebody sets by hand."""
-LABEL = "rotator 00000000-0000-7000-8000-00000000abcd"
+LABEL = f"rotator {sha256(b'test:orders/db').hexdigest()[:8]}-00000000-0000-7000-8000-00000000abcd"
 """Of a key that an earlier rotation of ours has minted."""
 
 

@@ -39,10 +39,10 @@ def test_adopting_anew_is_a_first_rotation(shape):
     assert lab.shown("env") == lab.shown("local")
 
 
-def test_adopting_anew_is_refused_where_there_is_a_current(shape):
+def test_adopting_anew_is_refused_where_there_is_a_current_that_works(shape):
     result = due(shape).run(Adopt(new=True))
     assert (result.why, result.exit) == ("refused", Exit.FAILED)
-    assert "--force" in result.message
+    assert "--force" in result.fix
 
 
 def test_adoption_is_refused_while_a_rotation_is_unfinished(shape):

@@ -7,10 +7,11 @@ from labs import THEIRS, crash_at, due, fault_at, living, restored, rotated, the
 
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, Compromise, Resolve
-from rotator.testing.astray.history import WITHIN, WORLD, Astray, Turn, draw, shorter
+from rotator.testing.astray.history import WITHIN, WORLD, Astray, Turn, draw, less
 from rotator.testing.astray.teller import Teller, broken
 from rotator.testing.faults import Fault
 from rotator.testing.lab import PATH, Lab, in_memory
+from rotator.testing.shrink import shorter
 from rotator.testing.twins import TwinKey, TwinUser
 
 EACH = 100
@@ -32,7 +33,7 @@ def test_strangers_act_between_runs_and_within_them_and_backups_come_back():
 
 def test_a_failing_one_loses_what_it_does_not_need():
     history = draw(random.Random(3))
-    least = shorter(history, lambda each: len(each.turns) >= 1)
+    least = shorter(history, lambda each: len(each.turns) >= 1, less)
     assert len(least.turns) == 1
     assert (least.turns[0].faults, least.turns[0].within) == ((), None)
 

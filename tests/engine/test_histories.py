@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rotator.testing.histories import ZONES, History, changes, draw, shorter, tell
+from rotator.testing.histories import ZONES, History, changes, draw, less, tell
 from rotator.testing.lab import as_objects, in_memory, on_disk
+from rotator.testing.shrink import shorter
 
 pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
 
@@ -22,7 +23,7 @@ def broken(numbers, storage, most=7):
     for number in numbers:
         history = draw(random.Random(number), most=most)
         if tell(history, storage()).violations:
-            least = shorter(history, lambda each: bool(tell(each, storage()).violations))
+            least = shorter(history, lambda each: bool(tell(each, storage()).violations), less)
             found.append(f"seed {number}: {tell(least, storage()).violations}: {least.line()}")
     return found
 
@@ -59,6 +60,6 @@ def test_a_history_is_read_back_as_it_was_written():
 
 def test_a_failing_history_loses_what_it_does_not_need():
     history = draw(random.Random(3))
-    least = shorter(history, lambda each: len(each.moments) >= 1)
+    least = shorter(history, lambda each: len(each.moments) >= 1, less)
     assert len(least.moments) == 1
     assert least.moments[0].faults == ()

@@ -74,7 +74,7 @@ def test_a_target_that_refuses_the_secret_takes_it_back(shape):
     assert lab.oracle.violations == []
 
 
-def test_a_late_orphan_with_our_label_is_swept():
+def test_a_late_orphan_with_our_label_goes_as_every_old_one_does_for_a_restored_record_would_not_know_who_holds_it():
     lab = due("issue, labels")
     lab.run()
     lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
@@ -82,8 +82,23 @@ def test_a_late_orphan_with_our_label_is_swept():
     lab.run()
     lab.at(12_700)
     result = lab.run()
-    assert "SWEEP" in names(result)
-    assert "key-late" not in living(lab)
+    assert ("SWEEP" in names(result), result.why) == (True, "grace")
+    assert "was found, and is on its way out" in result.message
+    assert "key-late" in living(lab)
+    for seconds in (13_800, 14_100):
+        lab.at(seconds)
+        result = lab.run()
+    assert (result.why, "key-late" in living(lab)) == ("at rest", False)
+
+
+def test_a_key_that_carries_somebody_else_s_id_waits_for_a_human():
+    lab = due("issue, labels")
+    lab.run()
+    lab.system.keys["key-x"] = TwinKey("whose-secret-0123456789-0123456789", lab.seam.now(), label="terraform 01890a5d-ac96-774b-bcce-b302099a8057")
+    for seconds in (12_300, 12_700):
+        lab.at(seconds)
+        result = lab.run()
+    assert (result.why, "key-x" in living(lab)) == ("orphan.suspect", True)
 
 
 @pytest.mark.parametrize("settle", ["accept", "revoke"])

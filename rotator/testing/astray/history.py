@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rotator.testing.faults import Fault
@@ -57,18 +56,8 @@ def _turn(rng: random.Random) -> Turn:
     return Turn(rng.choice(WAITS), act, rng.randint(0, 1_000_000), faults, within)
 
 
-def shorter(history: Astray, fails: Callable[[Astray], bool]) -> Astray:
-    """The same failure with fewer turns and faults, as long as there is one."""
-    while True:
-        for each in _less(history):
-            if fails(each):
-                history = each
-                break
-        else:
-            return history
-
-
-def _less(history: Astray) -> list[Astray]:
+def less(history: Astray) -> list[Astray]:
+    """The same with one turn, or one thing of a turn, fewer."""
     turns = history.turns
     fewer = [replace(history, turns=(*turns[:at], *turns[at + 1 :])) for at in range(len(turns)) if len(turns) > 1]
     for at, each in enumerate(turns):

@@ -8,10 +8,11 @@ from typing import Any
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
 from rotator.rotate import Adopt, Command, Compromise, HoldUntil, Resolve, RunResult, Undo
-from rotator.testing.astray.history import PLACES, TRIES, WORLD, Astray, Turn, draw, shorter
+from rotator.testing.astray.history import PLACES, TRIES, WORLD, Astray, Turn, draw, less
 from rotator.testing.astray.world import Meddled, World
 from rotator.testing.interleave import Interleaving
 from rotator.testing.oracle import login
+from rotator.testing.shrink import shorter
 
 
 class Teller:
@@ -182,8 +183,10 @@ class Teller:
         if last.why == "check" and any(each.code == "stray" for each in last.findings):
             return Adopt(credential=self.world.works(), **{"take_second": True} | self.adoption)
         if "rotator adopt" in fix:
-            second = "--take-second" in fix or "--drop-second" in fix
-            return Adopt(credential=self.world.works(), **({"take_second": True} if second else {}) | self.adoption)
+            second = {"take_second": True} if "--take-second" in fix or "--drop-second" in fix else {}
+            if "--new" in fix and self.world.in_hand() is None:
+                return Adopt(new=True, **second | self.adoption)
+            return Adopt(credential=self.world.works(), **second | self.adoption)
         if "rotator compromise" in fix:
             return Compromise("previous" if "--version previous" in fix else "current")
         return Undo() if "rotator undo" in fix else None
@@ -193,6 +196,8 @@ class Teller:
         fix = refused.fix or ""
         if "--overwrite" in fix:
             self.adoption["overwrite"] = PLACES
+        if "delete one there" in fix:
+            self.world.makes_room()
         if "--take-second" in fix:
             self.adoption["take_second"] = True
         if "--retire" in fix:
@@ -220,5 +225,5 @@ def broken(seed: int) -> str | None:
     if not found:
         return None
     law = found[0].partition(":")[0]
-    history = shorter(history, lambda each: any(one.startswith(f"{law}:") for one in Teller(each).tell()))
+    history = shorter(history, lambda each: any(one.startswith(f"{law}:") for one in Teller(each).tell()), less)
     return f"seed {seed}: {Teller(history).tell()}: {history}"

@@ -136,17 +136,23 @@ class World:
 
     # ---- what an operator has in hand
 
-    def works(self) -> Credential:
-        """What logs in: what the store shows, or the place, or what a human makes now."""
+    def in_hand(self) -> Credential | None:
+        """What logs in, of what somebody knows: what the store shows, or the place, or what a human has made."""
         lab = self.lab
         living = lab.system.living()
-        for each in (lab.shown("local"), lab.shown("env"), self.hand):
+        humans = sorted(each for each in living if each in lab.oracle.strangers)
+        for each in (lab.shown("local"), lab.shown("env"), self.hand, *humans):
             if each in living:
                 return Credential(name=each[0], secret=Secret(each[1]))
-        mine = next(iter(sorted(each for each in living if each in lab.oracle.strangers)), None)
-        if mine is None:
-            mine = self._makes_one()
-        return Credential(name=mine[0], secret=Secret(mine[1]))
+        return None
+
+    def works(self) -> Credential:
+        """What is in hand, or else what a human makes now."""
+        held = self.in_hand()
+        if held is None:
+            name, secret = self._makes_one()
+            held = Credential(name=name, secret=Secret(secret))
+        return held
 
     def makes_room(self) -> None:
         """An operator deletes a key of a human's at a provider that has no slot left."""

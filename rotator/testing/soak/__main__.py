@@ -23,9 +23,10 @@ from pathlib import Path
 
 from rotator.rotate import door
 from rotator.testing import memory_ledger
-from rotator.testing.histories import draw, shorter, tell
+from rotator.testing.histories import draw, less, tell
 from rotator.testing.lab import as_objects
 from rotator.testing.memory_ledger import numbering
+from rotator.testing.shrink import shorter
 from rotator.testing.soak.report import report
 from rotator.testing.soak.state import State, code_of, commit_of
 
@@ -68,7 +69,7 @@ def chunk(first: int, number: int) -> State:
         ends.update(told.ends)
         found.runs, found.faults = found.runs + told.runs, found.faults + told.faults
         if told.violations:
-            least = shorter(history, lambda each: bool(tell(each, as_objects()).violations))
+            least = shorter(history, lambda each: bool(tell(each, as_objects()).violations), less)
             found.violations.append(f"seed {seed}: {told.violations[0]}: {least.line()}")
     found.by_shape, found.ends = dict(shapes), dict(ends)
     return found
