@@ -43,7 +43,8 @@ class Humans(Steps):
         if q.id in self.record.compromised:
             raise Stopped("refused", "the old credential is marked as leaked: it is not kept alive")
         until, renewed = self.seam.now() + command.seconds, renewal(self.spec, self.record)
-        if renewed is not None and until > renewed - self.spec.soak:
+        longer = self.record.hold is None or until > self.record.hold.until
+        if renewed is not None and command.seconds and longer and until > renewed - self.spec.soak:
             by = datetime.fromtimestamp(renewed - self.spec.soak, UTC).isoformat(timespec="seconds")
             raise Stopped("refused", "current would expire meanwhile: it is renewed only when the old one is gone", fix=f"hold it until {by} at most")
         self.tell(Phase.RECORD, EventName.HELD, outcome=Result.SUCCESS, reason=command.why)
