@@ -91,8 +91,10 @@ def _recover(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: 
 
 def _sweep(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
     if step.phase == "keep":
-        old = Previous(outcome.data[0], Credential(name=outcome.data[1], secret=None), now) if outcome.data else None
+        old = Previous(outcome.data[0], Credential(name=outcome.data[1], secret=None), now, orphan=True) if outcome.data else None
         return r.but(previous=old, revoke_after=None) if old else r
+    if step.phase == "back":
+        return r.but(doomed=tuple(each for each in r.doomed if each != step.what))
     return r.but(doomed=tuple(outcome.data) if step.phase == "intent" else ())
 
 

@@ -191,8 +191,8 @@ def row_10(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
     """Current compromised or expired, or a human's undo in this run; previous can be gone back to."""
     c, q = r.current, r.previous
     assert c is not None  # rows 3 and 9 have passed
-    leaked = c.id in r.compromised or (c.credential.expired(now) and q is not None and not q.credential.expired(now))
-    if not q or q.id in r.compromised or q.revoke_intent or q.revoked or spec.in_place:
+    leaked = c.id in r.compromised or c.credential.expired(now)
+    if not q or q.id in r.compromised or q.revoke_intent or q.revoked or spec.in_place or q.credential.expired(now):
         return None
     if not (leaked or seen.undo) or q.credential.secret is None:
         held = r.hold is not None and now < r.hold.until and (q.disable_intent or q.disabled_at)
@@ -201,11 +201,13 @@ def row_10(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
 
 
 def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
-    """Current compromised or expiring, and no previous in the way (in place it is dead)."""
-    assert r.current is not None
-    if spec.retire or not (r.current.id in r.compromised or expiring(spec, r, now)) or (r.previous and not spec.in_place):
+    """Current compromised or expiring, and no previous in the way (in place, or expired, it is dead)."""
+    c, q = r.current, r.previous
+    assert c is not None
+    leaked, in_the_way = c.id in r.compromised, q is not None and not (spec.in_place or q.credential.expired(now))
+    if spec.retire or not (leaked or expiring(spec, r, now)) or in_the_way:
         return None
-    if not spec.is_set and spec.can.labels and labelled(spec, strangers(r, seen.live), seen.live):
+    if leaked and not spec.is_set and spec.can.labels and labelled(spec, strangers(r, seen.live), seen.live):
         return _sweep(11, seen)
     return _begin(11, spec, now)
 
@@ -255,9 +257,12 @@ def row_16(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | Non
     return _stop(16, Exit.HUMAN, "revoked and still alive") if seen.revoked_again else Step(Name.REVOKE, 16, "act")
 
 
-def row_17(_spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | None:
-    """Previous compromised: no grace, no hold, but the gate."""
-    return _revoke(17, seen) if r.previous and r.previous.id in r.compromised else None
+def row_17(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
+    """Previous compromised: no grace, no hold, but the gate. So for an orphan that nobody holds, while current leaked."""
+    c, q = r.current, r.previous
+    assert c is not None
+    free = q is not None and q.orphan and not spec.retire and not (r.hold and now < r.hold.until)
+    return _revoke(17, seen) if q and (q.id in r.compromised or (free and c.id in r.compromised)) else None
 
 
 def row_18(_spec: RotationSpec, r: Record, _seen: Seen, now: float) -> Step | None:
@@ -293,10 +298,13 @@ def row_23(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | Non
     so it becomes the old one, with its grace.
     """
     ids = [] if spec.is_set else strangers(r, seen.live)
-    if not ids:
-        return None
+    back = [each for each in r.doomed if each in r.base and each in seen.live]
+    if back and spec.can.disables:
+        return Step(Name.SWEEP, 23, "back", back[0])
     if any(each in ids for each in r.doomed):
         return Step(Name.SWEEP, 23, "act")  # a human said so, and the provider did not answer
+    if not ids:
+        return None
     ours = spec.can.labels and labelled(spec, ids, seen.live)
     return Step(Name.SWEEP, 23, "keep") if ours else _stop(23, Exit.HUMAN, "orphan.suspect")
 

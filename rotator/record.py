@@ -86,6 +86,8 @@ class Previous:
     disabled_at: float | None = None
     revoke_intent: float | None = None
     revoked: bool = False
+    orphan: bool | None = None
+    """Found by its label alone: nobody knows whether consumers hold it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -299,11 +299,8 @@ def ports(job: Job, order: Order) -> Ports:
     target: Any = job.classes["target"](spec.connection.settings, spec.target.settings, runtime)
     store: Store[Any] = job.classes["store"](spec.store.settings, runtime)
     places: dict[str, Destination[Any]] = {}
-    opened: dict[str, Destination[Any]] = {spec.store.name: store}
     for each in spec.places:
-        by = each.by.name
-        if by not in opened:
-            opened[by] = job.classes[f"place {by}"](each.by.settings, runtime)
-        places[each.place.name] = opened[by]
+        own = each.by.name == spec.store.name
+        places[each.place.name] = store if own else job.classes[f"place {each.by.name}"](each.by.settings, runtime)
     told = {each.name: job.classes[f"reload {each.name}"](config.reloads[each.name].settings, runtime) for each in spec.reloads}
     return Ports(target, store, places, told, revealed)

@@ -85,6 +85,7 @@ TOLD = {
     "BURY": "see that a dead one stays dead",
     "SWEEP intent": "write down the orphans of ours",
     "SWEEP act": "revoke them",
+    "SWEEP back": "switch on again what may be somebody else's",
     "SWEEP keep": "write down that an orphan of ours is the old one from now on: consumers may hold it",
     "WAIT": "wait",
     "REST": "rest",

@@ -5,7 +5,6 @@ Fault injection, interleavings, the oracle and the audit all stand on it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,13 +34,13 @@ PAUSE = 2.0
 """Seconds: the most that a first retry inside a run waits; doubled each time."""
 
 
-@lru_cache(maxsize=4)
 def _whole(event: Event) -> Event:
     """The same, with half characters told by their numbers."""
     texts = {name: text.encode(errors="backslashreplace").decode() for name, text in vars(event).items() if isinstance(text, str)}
     return changed(event, **texts)
 
 
+@lru_cache(maxsize=4)
 def _ts(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
@@ -118,8 +117,6 @@ class Door:
         self.doing = ""
         """The present effect in words: which step, what, and where."""
         self.started = seam.ticks()
-        self.silent: Counter[Destination[Any]] = Counter()
-        """How many calls of a destination gave no answer in time; since the last look at all places."""
 
     # ---- effects
 

@@ -71,7 +71,9 @@ class Ends(Humans):
 
     def done(self) -> list[str]:
         """What this run has done to its end, in words."""
-        names = [str(each.name) for each in self.complete if each.phase != "drop"] if not self.order.dry else []
+        r = self.record
+        untold = "" if r.previous and r.previous.orphan else Name.SWEEP
+        names = [str(each.name) for each in self.complete if each.phase != "drop" and each.name != untold] if not self.order.dry else []
         if isinstance(self.order.command, Adopt) and self.claimed and (self.record.current or self.record.pending):
             names.insert(0, "ADOPT")
         return [DONE[each] for each in dict.fromkeys(names) if each in DONE]
@@ -122,8 +124,13 @@ class Ends(Humans):
 
     def looks_by(self, until: float) -> float:
         """The end of a wait, or earlier: places are looked at as often as ever, and current is renewed before it expires."""
-        now, renewed = self.seam.now(), renewal(self.spec, self.record)
-        return min(until, now + self.spec.check_every, *([renewed] if renewed is not None and renewed > now else []))
+        c, now, renewed = self.record.current, self.seam.now(), renewal(self.spec, self.record)
+        times = [until, now + self.spec.check_every]
+        if renewed is not None and renewed > now:
+            times.append(renewed)
+        elif c and c.credential.expires and not c.credential.expired(now):  # it could not be renewed yet: half of what is left
+            times.append(now + max(60.0, (c.credential.expires.timestamp() - now) / 2))
+        return min(times)
 
     def next_wake(self, why: str) -> float | None:
         """When this spec is to be looked at again."""
@@ -132,7 +139,7 @@ class Ends(Humans):
             return now + self.spec.check_every
         times = [now + self.spec.check_every, *(each.until for each in r.tombstones)]
         if r.not_before and r.not_before > now:
-            return r.not_before
+            return self.looks_by(r.not_before)
         if r.lease and why == "lease":
             return r.lease.until
         if r.current and not self.spec.retire:

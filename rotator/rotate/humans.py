@@ -92,7 +92,7 @@ class Humans(Steps):
         """Accept or revoke an id that nobody could tell, or give up what a place shows."""
         r, unknown = self.record, strangers(self.record, self.seen.live)
         for id in filter(None, (command.accept, command.revoke)):
-            if id not in unknown:
+            if id not in (*unknown, *r.doomed):
                 raise Stopped("refused", f"{id} is not among the ids that wait for a decision ({', '.join(unknown) or 'there are none'})")
         if command.seen:
             return self._seen(command.seen)
@@ -108,19 +108,18 @@ class Humans(Steps):
             Phase.RECORD, EventName.RESOLVED, outcome=Result.SUCCESS, reason=what or f"overwrite {' '.join(sorted(command.overwrite))}"
         )
         if command.revoke and self._somebody_s_place(Name.SWEEP):
-            fix = f"find out whose that is; then `rotator resolve {self.spec.name} --overwrite PLACE`, or take the place out of the spec"
+            fix = f"find out whose that is; then `rotator resolve {self.spec.name} --revoke {command.revoke} --overwrite PLACE`"
             raise Stopped("refused", f"a place shows a value that is none of ours, and it may be {command.revoke}", fix=fix)
         if r.pending and r.pending.reserved is not None and not r.pending.credential:  # what nobody has named yet is no orphan of this mint
             others = set(unknown) - {command.accept, command.revoke}
             r = r.but(pending=replace(r.pending, reserved=r.pending.reserved | others))
-        if command.revoke:
-            return r.but(doomed=(command.revoke,))
         if command.overwrite:
             foreign = any(self.seen.shows.get(each) in (FOREIGN, UNREAD) for each in command.overwrite)
-            previous = r.previous or (self._was_shown(r) if foreign else None)
+            previous = r.previous or (self._was_shown(r, command.revoke or "") if foreign else None)
             r = r.but(generation=next_generation(r, self.seam.now()), previous=previous)
-        rest = tuple(each for each in r.doomed if each != command.accept)
-        return r.but(base=r.base | {command.accept}, doomed=rest) if command.accept else r
+        if command.revoke:
+            return r.but(doomed=(command.revoke,))
+        return r.but(base=r.base | {command.accept}) if command.accept else r
 
     def _was_shown(self, r: Record, adopted: str = "") -> Previous | None:
         """A key with our label that the record does not know: where that was restored, a place may have shown it till now. It goes as every
@@ -168,7 +167,7 @@ class Humans(Steps):
         keep = r.but(
             generation=next_generation(r, self.seam.now()), identity=self.spec.identity, current=None, pending=None, previous=None,
             places={}, reloads={}, revoke_after=None, attempts=0, not_before=None, hold=None, doomed=(),
-            tombstones=self._given_up() if self.same_system() else (),
+            compromised=frozenset(), tombstones=self._given_up(command) if self.same_system() else (),
         )  # fmt: skip
         adopted = self._adopt_new(id, keep) if command.new else self._adopt_existing(id, command, keep)
         gone = "" if self.same_system() else "".join(f", {each.name} is forgotten" for each in r.known())
@@ -218,6 +217,8 @@ class Humans(Steps):
         q = self.record.previous
         if q is None or q.revoke_intent or q.revoked or q.id in self.record.compromised:
             return False
+        if q.credential.secret is None and self.died_by_itself():
+            return False
         return q.credential.name in self.seen.live if q.credential.secret is None else self.lives(Name.ADOPT, q.credential)
 
     def _takes_old(self, command: Adopt) -> bool:
@@ -233,10 +234,12 @@ class Humans(Steps):
         given_up = p is not None and (p.failed is not None or p.id in self.record.compromised)
         return p is not None and p.credential is not None and not given_up and self.lives(Name.ADOPT, p.credential)
 
-    def _given_up(self) -> tuple[Tombstone, ...]:
-        """The tombstones, with pending and the current that does not work any more: every run makes sure that they are dead."""
+    def _given_up(self, command: Adopt) -> tuple[Tombstone, ...]:
+        """The tombstones, with pending and the current that does not work any more: every run makes sure that they are dead. So with an
+        old one that is on its way out, where all begins anew.
+        """
         r, now = self.record, self.seam.now()
-        for each in (r.current, r.pending):
+        for each in (r.current, r.pending, r.previous if command.new else None):
             if each:
                 r = r.but(tombstones=bury(r, each.id, each.credential, now))
         return r.tombstones
@@ -244,9 +247,8 @@ class Humans(Steps):
     def _lost(self, id: str, command: Adopt) -> dict[str, str]:
         """What places show that an adoption ends: what neither it nor the record knows, or the leaked one that goes as the second."""
         before, old = self.record, self.record.current
-        if command.credential:
-            given_up = (Tombstone(old.id, old.credential, 0.0),) if old else ()  # ours, so no stranger's
-            self.record = before.but(current=Version(id, command.credential, 0.0), tombstones=(*before.tombstones, *given_up))
+        if command.credential:  # known from here on, and no stranger's; current stays what it was for places that nobody can read
+            self.record = before.but(tombstones=(*before.tombstones, Tombstone(id, command.credential, 0.0)))
         self.seen = self.seen.but(shows=self.read_places(Name.ADOPT))
         self.record = before
         words = {FOREIGN: "a value that is none of ours"}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -23,8 +21,8 @@ from rotator.target import IssueTarget, Live
 
 SKEW = 60.0
 """Seconds by which clocks may differ; also how exact a provider's "last used" is taken to be."""
-PATIENCE = 2
-"""Calls of a destination that may give no answer in time."""
+LOOK_SHARE = 0.2
+"""Of a run's time: what one look at all places may take."""
 LONGEST_LOOK = 86400.0
 """Seconds: the span before a revocation in which the old one may not have been used is half of this, or of grace if that is less."""
 
@@ -124,28 +122,15 @@ class Looks(Door):
         """Which version a place shows: its id, None, FOREIGN or UNREAD; of one that nobody can read, which it must show by its mark."""
         port = self.ports.places[each.place.name]
         try:
-            with self.patience(port):
-                if each.attested:
-                    return self.attested(each.place.name, self.mark(step, each))
-                values = self.do(
-                    step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
-                )
+            if each.attested:
+                return self.attested(each.place.name, self.mark(step, each))
+            values = self.do(
+                step, "read place", lambda: port.published(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name
+            )
         except PortError as error:
             self.unread[each.place.name] = error
             return UNREAD
         return self.classify(each, values) if values else None
-
-    @contextmanager
-    def patience(self, port: Destination[Any]) -> Iterator[None]:
-        """For a call of a destination: once two gave no answer in time, its other places are not asked; ten would take a run's whole time."""
-        if self.silent[port] >= PATIENCE:
-            raise Unreachable("not asked: other places of this destination gave no answer in time")
-        begun = self.seam.ticks()
-        try:
-            yield
-        except Unreachable:
-            self.silent[port] += self.seam.ticks() - begun >= self.order.timeout / 2
-            raise
 
     def mark(self, step: Name, each: PlaceSpec) -> str | None:
         """What a place that nobody can read tells of its last write."""
@@ -176,8 +161,17 @@ class Looks(Door):
 
     def read_places(self, step: Name) -> dict[str, str | None]:
         """What every place of today's spec shows. One that cannot be read never stops the others; `unread` has why."""
-        self.unread, self.silent = {}, Counter()
-        return {each.place.name: self.shown(step, each) for each in self.spec.places}
+        self.unread, begun, shows = {}, self.seam.ticks(), dict[str, str | None]()
+        for each in self.spec.places:
+            name = each.place.name
+            shows[name] = self.shown(step, each) if self.has_time(begun) else UNREAD
+            if shows[name] == UNREAD:
+                self.unread.setdefault(name, Unreachable("it was not read: places before it gave no answer in time"))
+        return shows
+
+    def has_time(self, begun: float) -> bool:
+        """Whether a look that began then may ask one place more: ten that give no answer would take the time of every step."""
+        return self.seam.ticks() - begun < self.order.run_time * LOOK_SHARE
 
     def place_port(self, name: str) -> tuple[PlaceSpec, Destination[Any]]:
         """A place by its name, with its port."""
@@ -235,7 +229,6 @@ class Looks(Door):
         shows = self.read_places(Name.CHECK)
         told = [Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix) for name, error in self.unread.items()]
         found += [each for each in told if not any(each.fix == one.fix and one.text in each.text for one in found)]
-        self.silent = Counter()
         self.findings = tuple(self._shown(each) for each in found)
         self.seen = self.seen.but(shows=shows, live=self.listed(Name.CHECK))
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
@@ -273,11 +266,9 @@ class Looks(Door):
         """What the store finds. Those of destinations and reloads are told too, but a failing one stops nothing: they become warnings."""
         store = self.ports.store
         found = list(self.do(Name.CHECK, "check store", store.check, port=store, kind=Kind.READ))
-        places: dict[Destination[Any], str] = {}
+        begun = self.seam.ticks()
         for name, place in self.ports.places.items():
-            places.setdefault(place, name)
-        for place, name in places.items():
-            if place is not store:
+            if place is not store and self.has_time(begun):
                 found += self._check_place("check place", name, place, "place.missing")
         for name, told in self.ports.reloads.items():
             found += self._check_place("check reload", name, told, "reload")
@@ -318,15 +309,21 @@ class Looks(Door):
     def _replaced(self, current: Credential) -> bool:
         """Whether it died by itself, or of a leak that its provider saw, and this run can replace it. Raises `Stopped` where it cannot."""
         r, q, now = self.record, self.record.previous, self.seam.now()
-        expired, leaked = current.expired(now), r.current is not None and r.current.id in r.compromised and not self.spec.is_set
-        back = q is not None and q.credential.secret is not None and not (q.id in r.compromised or q.revoke_intent or q.revoked)
-        if not (expired or leaked):
+        if not self.died_by_itself():
             return False
-        if q is None or (back and not q.credential.expired(now)):
+        back = q is not None and q.credential.secret is not None and not (q.id in r.compromised or q.revoke_intent or q.revoked)
+        if q is None or back or q.credential.expired(now):
             return True
-        if expired:
+        if current.expired(now):
             raise Stopped("expired")
         return False
+
+    def died_by_itself(self) -> bool:
+        """Whether it is nobody's hand where current is refused: it has expired, or it leaked and its provider has revoked it."""
+        c, command = self.record.current, self.order.command
+        told = isinstance(command, Compromise) and command.which == "current"
+        leaked = c is not None and (told or c.id in self.record.compromised) and not self.spec.is_set
+        return leaked or (c is not None and c.credential.expired(self.seam.now()))
 
     def living_tombstones(self) -> frozenset[str]:
         """Tombstones that log in, where probing is safe. Where a dead probe counts, a good login of that user stands between two."""

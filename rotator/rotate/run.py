@@ -133,15 +133,12 @@ class Run(Ends):
             self.write(asked, Name.ADOPT)
             self.kept = True
             return
-        doomed = self.record.doomed
         self.claim(asked)
-        self.kept = not self.seen.undo and not (isinstance(command, Resolve) and command.revoke)
+        self.kept = not self.seen.undo
         if isinstance(command, Adopt) and self.takes_second(command):
             self.take_second(asked)
         if isinstance(command, Resolve) and command.revoke:
             self._revoke_resolved()
-        if isinstance(command, Resolve) and command.accept in doomed and self.ports.target.can.disables:
-            self.enable_accepted(Credential(name=command.accept, secret=None))
 
     def _revoke_resolved(self) -> None:
         """`resolve --revoke`: the claim has named it; kill it."""
@@ -150,7 +147,6 @@ class Run(Ends):
             raise Stopped(self.stops(Step(Name.SWEEP, 23, "act"), outcome) or "failed", str(self.last_error or ""))
         self.seen = self.seen.but(live={id: each for id, each in self.seen.live.items() if id not in self.record.doomed})
         self.write(self.record.but(doomed=()), Name.SWEEP, "resolved")
-        self.kept = True
 
     def _dry(self) -> RunResult:
         record = observe(self.record, self.seen.shows)

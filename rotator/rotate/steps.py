@@ -104,7 +104,14 @@ class Steps(Looks):
         return Outcome(data=ids) if certain and not (ids and self._somebody_s_place(Name.RECOVER)) else Outcome("suspect")
 
     def sweep(self, step: Step) -> Outcome:
-        """Orphans that carry our label: they are revoked where a leak waits for a slot; else the last one becomes the old one."""
+        """Orphans that carry our label: they are revoked where a leak waits for a slot; else the last one becomes the old one.
+
+        Phase `back`: one that a human has told to revoke, and another one to leave alone, is switched on again.
+        """
+        if step.phase == "back":
+            id, target = Credential(name=step.what, secret=None), self.ports.target
+            self.do(Name.SWEEP, "enable", lambda: target.enable(id), port=target, credential=id.name)
+            return OK
         if step.phase == "act":
             return Outcome("suspect") if step.row == 23 and self._somebody_s_place(Name.SWEEP) else self._revoke_doomed(Name.SWEEP)
         live = self.listed(Name.SWEEP)
@@ -123,11 +130,6 @@ class Steps(Looks):
             if self.seen.shows.get(each.place.name) == UNREAD:
                 self._read_now(step, each)
         return any(shows == FOREIGN and place not in self.seen.overwrite for place, shows in self.seen.shows.items())
-
-    def enable_accepted(self, id: Credential) -> None:
-        """What we may have switched off, since a human said so, and another one knows better."""
-        target = self.ports.target
-        self.do(Name.ENABLE, "enable", lambda: target.enable(id), port=target, credential=id.name)
 
     def read_unread(self) -> Mapping[str, str | None]:
         """What the places show; one that could not be read is tried once more."""
@@ -150,7 +152,7 @@ class Steps(Looks):
         target, keep = self.ports.target, self.keep()
         if not target.can.labels and target.can.disables:
             self.do(name, "disable orphan", lambda: target.disable(orphan, keep), port=target, credential=orphan.name)
-            refused = self.current_refused(name) if self.record.current else None
+            refused = self.current_refused(name) if self.record.current and not self.died_by_itself() else None
             if refused:
                 return refused
         self.do(name, "revoke orphan", lambda: target.revoke(orphan, keep), port=target, credential=orphan.name)
@@ -171,8 +173,7 @@ class Steps(Looks):
             if shows == FOREIGN and step.what not in self.seen.overwrite:
                 raise Foreign(f"{step.what} shows a value that is none of ours")
         values = each.place.values(r.current.credential.values(fields))
-        with self.patience(port):
-            self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
+        self.do(Name.PUBLISH, "publish", lambda: port.publish(each.place, values, id, generation), port=port, place=step.what)
         if each.attested:
             mark = self.mark(Name.PUBLISH, each)
             return Outcome(data=Mark(mark)) if mark else Outcome("Unreachable")
@@ -251,11 +252,12 @@ class Steps(Looks):
         if self.spec.in_place:
             outcome = self._restore_current(acked=bool(p.failed and p.failed.acked)) if c else OK
         elif p.credential and (c or self.spec.shape is not Shape.OVERLAPPING):
-            alone = c is not None and p.id not in self.record.compromised and self.current_refused(Name.ABORT)
+            checked = c is not None and p.id not in self.record.compromised and not self.died_by_itself()
+            alone = self.current_refused(Name.ABORT) if checked else None
             outcome = alone or self._kill(Name.ABORT, p.credential)
         else:
             outcome = OK
-        if outcome.error or not c:
+        if outcome.error or not c or self.died_by_itself():
             return outcome
         return self.current_refused(Name.ABORT) or OK
 

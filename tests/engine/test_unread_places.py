@@ -1,19 +1,16 @@
-"""A place that cannot be read may show anything: nothing that it may show is ended, nothing is claimed of it, and nothing waits for it for ever."""
+"""A place that cannot be read may show anything: nothing that it may show is ended, and nothing is claimed of it."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from labs import GRACE, THEIRS, crash_at, due, fault_at, living, names, restored, touched
 
-from rotator.errors import Exit, Unreachable
-from rotator.model import Place, Reached
-from rotator.rotate import Adopt, Compromise, HoldUntil, Ports, Undo
-from rotator.spec import Named, PlaceSpec, ReloadSpec
-from rotator.target import Settings
+from rotator.errors import Exit
+from rotator.model import Reached
+from rotator.rotate import Adopt, Compromise, HoldUntil, Undo
+from rotator.spec import ReloadSpec
 from rotator.testing.faults import Fault
-from rotator.testing.lab import NO_GENERATION, PATH, Lab, in_memory
-from rotator.testing.memory import MemoryPlace, Shelf
+from rotator.testing.lab import PATH, Lab, in_memory
 from rotator.testing.twins import TwinUser
 
 ENV = frozenset({"env"})
@@ -127,105 +124,16 @@ def test_while_a_failed_attempt_waits_and_all_is_shown_it_is_a_success_though_a_
     assert (result.exit, result.why) == (Exit.DONE, "not_before")
 
 
-# ---- many places
-
-
-def with_places(lab, number, made):
-    """So many places behind one host beside the store's own. `made` makes it."""
-    keys = {"USER": lab.fields[0], "PASSWORD": lab.fields[1]}
-    more = [PlaceSpec(Place(f"p{each}", f"p{each}", keys), Named("memory", "env", Settings())) for each in range(number)]
-    lab.spec = replace(lab.spec, places=(lab.spec.places[0], *more))
-    lab.oracle.spec = lab.spec
-    ports, shelf = lab.ports, Shelf()
-
-    def opened():
-        plain, one = ports(), made(NO_GENERATION, lab.runtime(), shelf)
-        return Ports(plain.target, plain.store, {each: plain.store if each == "local" else one for each in lab.spec.place_names})
-
-    def shown(place):
-        each = next(each for each in lab.spec.places if each.place.name == place)
-        port = lab.truth if place == "local" else MemoryPlace(NO_GENERATION, lab.runtime(), shelf)
-        values, fields = port.published(each.place), lab.fields if place == "local" else ("USER", "PASSWORD")
-        return tuple(values[field].reveal() for field in fields) if values else None
-
-    lab.ports, lab.shown, lab.oracle.shown = opened, shown, shown
-    lab.adopt()
-    return lab
-
-
-def host(lab, *, silent, takes=11.0):
-    """A host whose silent paths answer nothing for so many seconds: a set of names that a test fills."""
-
-    class Host(MemoryPlace):
-        def _asked(self, place):
-            if place.path in silent:
-                lab.seam.t += takes
-                raise Unreachable("no answer")
-
-        def publish(self, place, *values):
-            self._asked(place)
-            super().publish(place, *values)
-
-        def published(self, place):
-            self._asked(place)
-            return super().published(place)
-
-    return Host
-
-
-@pytest.mark.parametrize("number", [11, 24])
-def test_many_places_behind_a_host_that_does_not_answer_do_not_keep_a_leaked_one_from_being_rotated(number):
-    silent = set()
-    lab = Lab("alternating", in_memory())
-    with_places(lab, number, host(lab, silent=silent))
-    silent |= {f"p{each}" for each in range(number)}
-    lab.at(10_010)
-    leaked, began = lab.record().current.id, lab.seam.t
-    result = lab.run(Compromise("current"), named=True)
-    assert (lab.record().current.id != leaked, result.why) == (True, "open place")
-    assert lab.shown("local")[0] == lab.record().current.credential.name
-    assert lab.seam.t - began < 240
-    silent.clear()
-    lab.seam.t += 60
-    assert lab.run(named=True).exit is Exit.DONE
-    assert {lab.shown(each) for each in lab.spec.place_names} == {lab.shown("local")}
-
-
-@pytest.mark.parametrize("broken", ["p0", "p2", "p4"])
-def test_a_host_with_one_path_that_does_not_answer_serves_the_others(broken):
-    silent = set()
-    lab = Lab("alternating", in_memory())
-    with_places(lab, 5, host(lab, silent=silent))
-    silent.add(broken)
-    lab.at(10_010)
-    result = lab.run(Compromise("current"), named=True)
-    served = {each for each in lab.spec.place_names if lab.shown(each) == lab.shown("local")}
-    assert served == {*lab.spec.place_names} - {broken}
-    assert broken in result.message
-
-
-def test_a_host_that_refuses_at_once_is_asked_for_each_of_its_places():
-    silent = set()
-    lab = Lab("alternating", in_memory())
-    with_places(lab, 6, host(lab, silent=silent, takes=0.0))
-    silent |= {"p0", "p1", "p2"}
-    lab.at(10_010)
-    lab.run(Compromise("current"), named=True)
-    assert lab.shown("p0") != lab.shown("local")
-    assert [lab.shown(each) == lab.shown("local") for each in ("p3", "p4", "p5")] == [True] * 3
-
-
-@pytest.mark.parametrize("number", [60, 70])
-def test_a_run_and_a_dry_run_of_many_places_end(number):
-    lab = with_places(Lab("alternating", in_memory()), number, MemoryPlace)
-    lab.at(10_010)
-    assert lab.dry(forced=True).why == "grace"
-    result = lab.run(forced=True)
-    assert (result.exit, result.why) == (Exit.DONE, "grace")
-    assert {lab.shown(each) for each in lab.spec.place_names} == {lab.shown("local")}
-
-
 # ---- the old one, when it is missed
+
+
+def soaking(shape):
+    """The old one is switched off, and waits whether anybody misses it."""
+    lab = due(shape, changes={"soak": 5000.0})
+    lab.run()
+    lab.seam.t += 1100
+    assert lab.run().why == "soak"
+    return lab
 
 
 @pytest.mark.parametrize("shape", ["alternating", "issue, two slots", "issue, labels"])
@@ -246,12 +154,3 @@ def test_where_a_place_is_open_nothing_is_said_of_an_old_one_that_is_switched_of
     result = lab.run(named=True)
     lab.storage.env.down = False
     assert (result.why, "alive" in result.message) == ("open place", False)
-
-
-def soaking(shape):
-    """The old one is switched off, and waits whether anybody misses it."""
-    lab = due(shape, changes={"soak": 5000.0})
-    lab.run()
-    lab.seam.t += 1100
-    assert lab.run().why == "soak"
-    return lab

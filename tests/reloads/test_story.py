@@ -89,7 +89,7 @@ def test_a_reload_that_fails_keeps_the_old_one_alive_and_the_next_run_heals(worl
     assert "would RELOAD tell consumers (hook, adopted is asked)" in planned.out
     failed = world.rotator("--json", "run", NAME, "--force")
     assert (failed.code, failed.first["state"]) == (3, "open place")
-    assert "the old one stays alive: RELOAD (reload) in app: " in failed.first["message"]
+    assert "nothing is revoked before: RELOAD (reload) in app: " in failed.first["message"]
     assert "reload ended with exit code 3. run it by hand" in failed.first["message"]
     assert "it prints things" not in failed.out + failed.err
     assert {each["what"]: each["level"] for each in failed.first["steps"] if each["step"] == "RELOAD"} == {

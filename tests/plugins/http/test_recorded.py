@@ -128,7 +128,7 @@ def test_a_rotation_ends_with_one_new_token_and_the_old_one_dead(which: str, req
     current = rotations.record.current
     assert current is not None
     assert (bench.logs_in(current.credential), bench.logs_in(old)) == (True, False)
-    assert [(each.id, each.label) for each in bench.make_target().live()] == [(current.credential.name, current.id)]
+    assert [(each.id, each.label) for each in bench.make_target().live()] == [(current.credential.name, rotations.spec.label(current.id))]
     secrets = [old.secret, current.credential.secret, Secret(bench.admins["good"])]
     assert not [each for each in secrets if each is not None and each.reveal() in rotations.events]
 
