@@ -10,7 +10,7 @@ from typing import Any
 
 from rotator.errors import Exit
 from rotator.model import Credential, changed
-from rotator.record import TOMBSTONES_KEPT, Failure, Pending, Previous, Record, Reload, Tombstone, Version
+from rotator.record import TOMBSTONES_KEPT, Failure, Mark, Pending, Previous, Record, Reload, Tombstone, Version
 from rotator.spec import RotationSpec
 from rotator.step import BACKOFF, BACKOFF_MAX, LEASE, QUARANTINE, Name, Outcome, Seen, Step
 from rotator.target import Live
@@ -61,6 +61,8 @@ def _after_error(spec: RotationSpec, step: Step, outcome: Outcome, r: Record, no
         assert r.previous is not None  # and there is no way back to it
         if not step.what:
             return r  # a human asked: it stays as it is
+        if r.previous.id in r.compromised:  # leaked, and tried since current has expired: it is dead
+            return r.but(previous=changed(r.previous, revoke_intent=now))
         return r.but(compromised=r.compromised | {r.previous.id})
     if (name is Name.CONFIRM and error == "Unfit") or name in (Name.PUBLISH, Name.RELOAD):
         return r  # row 16 again; row 14 counts it
@@ -151,6 +153,11 @@ def _undo(_spec: RotationSpec, step: Step, _outcome: Outcome, r: Record, now: fl
 
 
 def _publish(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
+    if step.phase == "intent":
+        assert r.current is not None
+        if outcome.data:
+            return r
+        return r.but(marks={**r.marks, step.what: changed(r.marks.get(step.what, Mark()), writing=r.current.id)})
     if step.phase == "act":
         assert r.current is not None
         new, done = r.current.id, r.places.get(step.what) == r.current.id
@@ -234,7 +241,7 @@ _AFTER: dict[Name, Callable[[RotationSpec, Step, Outcome, Record, float], Record
 def learn(step: Step, outcome: Outcome, r: Record, seen: Seen) -> Seen:
     """What the run knows after `step`; `r` is the record before it. Dry-run folds this too."""
     name, error = step.name, outcome.error
-    if name in (Name.PUBLISH, Name.RELOAD) and step.phase == "act":
+    if name in (Name.PUBLISH, Name.RELOAD) and (step.phase == "act" or error):
         return _learn_place(step, outcome, r, seen)
     if name is Name.ISSUE and error == "Unreachable":
         return seen.but(clear=None, unknown_issues=seen.unknown_issues + 1)
@@ -245,6 +252,8 @@ def learn(step: Step, outcome: Outcome, r: Record, seen: Seen) -> Seen:
     if name is Name.BURY:
         return seen.but(alive_tombstones=seen.alive_tombstones - {step.what})
     if error:
+        return seen
+    if name is Name.PUBLISH:
         return seen
     if step.phase == "intent":
         return seen.but(intents=seen.intents | {_INTENTS[name]})

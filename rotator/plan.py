@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from rotator.errors import Exit
 from rotator.model import Reached
-from rotator.record import FORMAT, Record
+from rotator.record import FORMAT, Previous, Record
 from rotator.spec import RotationSpec
 from rotator.step import FOREIGN, MINT_TOLERANCE, Name, Seen, Step
 from rotator.target import Live
@@ -191,8 +191,9 @@ def row_10(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
     """Current compromised or expired, or a human's undo in this run; previous can be gone back to."""
     c, q = r.current, r.previous
     assert c is not None  # rows 3 and 9 have passed
-    leaked = c.id in r.compromised or c.credential.expired(now)
-    if not q or q.id in r.compromised or q.revoke_intent or q.revoked or spec.in_place or q.credential.expired(now):
+    expired = c.id in seen.died
+    leaked = c.id in r.compromised or expired
+    if not q or (q.id in r.compromised and not expired) or q.revoke_intent or q.revoked or spec.in_place or q.id in seen.died:
         return None
     if not (leaked or seen.undo) or q.credential.secret is None:
         held = r.hold is not None and now < r.hold.until and (q.disable_intent or q.disabled_at)
@@ -201,23 +202,37 @@ def row_10(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
 
 
 def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
-    """Current compromised or expiring, and no previous in the way (in place, or expired, it is dead)."""
+    """Current compromised or expiring, and no previous in the way (in place it is dead)."""
     c, q = r.current, r.previous
     assert c is not None
-    leaked, in_the_way = c.id in r.compromised, q is not None and not (spec.in_place or q.credential.expired(now))
-    if spec.retire or not (leaked or expiring(spec, r, now)) or in_the_way:
+    leaked = c.id in r.compromised
+    if spec.retire or not (leaked or expiring(spec, r, now)):
         return None
+    if q and not spec.in_place:
+        return _makes_room(q, seen) if c.id in seen.died else None
     if leaked and not spec.is_set and spec.can.labels and labelled(spec, strangers(r, seen.live), seen.live):
         return _sweep(11, seen)
     return _begin(11, spec, now)
+
+
+def _makes_room(q: Previous, seen: Seen) -> Step | None:
+    """Current has expired: an old one that nobody can go back to goes at once."""
+    if q.revoked:
+        return Step(Name.CONFIRM, 16, "act")
+    return _revoke(17, seen) if q.id in seen.died or q.revoke_intent else None
 
 
 def row_12(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | None:
     """A place not tried in this run does not show current, and shows nothing foreign."""
     for place in spec.place_names:
         if place not in seen.tried and not shows_current(r, seen, place) and not shows_foreign(seen, place):
-            return Step(Name.PUBLISH, 12, "act", place)
+            return Step(Name.PUBLISH, 12, "act" if place not in spec.attested or _announced(r, place) else "intent", place)
     return None
+
+
+def _announced(r: Record, place: str) -> bool:
+    """Whether the record says that we are about to write current there."""
+    return r.current is not None and place in r.marks and r.marks[place].writing == r.current.id
 
 
 def row_13(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | None:
@@ -258,11 +273,12 @@ def row_16(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | Non
 
 
 def row_17(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
-    """Previous compromised: no grace, no hold, but the gate. So for an orphan that nobody holds, while current leaked."""
+    """Previous compromised or expired: no grace, no hold, but the gate. So for an orphan that nobody holds, while current leaked."""
     c, q = r.current, r.previous
     assert c is not None
     free = q is not None and q.orphan and not spec.retire and not (r.hold and now < r.hold.until)
-    return _revoke(17, seen) if q and (q.id in r.compromised or (free and c.id in r.compromised)) else None
+    at_once = q is not None and (q.id in r.compromised or q.id in seen.died or (free and c.id in r.compromised))
+    return _revoke(17, seen) if at_once else None
 
 
 def row_18(_spec: RotationSpec, r: Record, _seen: Seen, now: float) -> Step | None:

@@ -125,6 +125,8 @@ class Mark:
     seen: str | None = None
     foreign: bool | None = None
     """Whether somebody else has written there since: it stays so until we write again, which a human must ask for."""
+    writing: str | None = None
+    """The version that we are about to write there: what it tells meanwhile may be that."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -128,6 +128,11 @@ class RotationSpec:
         return f"{sha256(f'{self.identity.environment}:{self.path}'.encode()).hexdigest()[:8]}-{id}"
 
     @cached_property
+    def attested(self) -> frozenset[str]:
+        """Names of the places that nobody can read back."""
+        return frozenset(each.place.name for each in self.places if each.attested)
+
+    @cached_property
     def place_names(self) -> tuple[str, ...]:
         """Names of all places, the store's own first."""
         return tuple(each.place.name for each in self.places)

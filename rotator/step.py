@@ -111,6 +111,8 @@ class Seen:
     """Issue: what the provider lists."""
     intents: frozenset[str] = frozenset()
     """Written by this run."""
+    died: frozenset[str] = frozenset()
+    """Versions that CHECK saw refused after their own end. The clock alone may be wrong."""
     still_alive: bool = False
     """CONFIRM saw the old one log in."""
     revoked_again: bool = False

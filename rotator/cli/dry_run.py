@@ -71,6 +71,7 @@ TOLD = {
     "RECOVER act": "revoke it",
     "VERIFY": "log in with the new one",
     "PROMOTE": "make it current",
+    "PUBLISH intent": "write down that it is about to be shown where nobody can read it back",
     "PUBLISH act": "show it to consumers, read it back, log in with what was read",
     "PUBLISH complete": "start the old one's grace",
     "RELOAD": "tell consumers",

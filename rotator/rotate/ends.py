@@ -103,7 +103,7 @@ class Ends(Humans):
         c, most = self.record.current, self.spec.max_age
         if self.order.dry:
             return "", ""
-        if c is not None and c.credential.expired(self.seam.now()):
+        if c is not None and c.id in self.seen.died:
             return "failed", "the current credential has expired: nobody can log in with it"
         if self.seen.undo:
             return "failed", f"it was not gone back yet: `rotator undo {self.spec.name}` again"

@@ -139,16 +139,16 @@ class Looks(Door):
         return self.do(step, "read mark", lambda: port.mark(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name)
 
     def attested(self, name: str, mark: str | None) -> str | None:
-        """What it must show: the version that we wrote last, unless somebody wrote since. While it is our turn, no mark is foreign."""
+        """What it must show: the version that we wrote last, unless somebody wrote since. While we are about to write, no mark is foreign."""
         r = self.record
         known, ours = r.marks.get(name), r.places.get(name)
         if known is None:
             return NOTHING if mark is None else FOREIGN
-        if mark is not None and known.foreign:
-            return FOREIGN
-        if mark is None or not r.current or ours != r.current.id:
+        if mark is None:
             return None
-        return ours if mark == known.told else FOREIGN
+        if known.foreign or (mark != known.told and not known.writing):
+            return FOREIGN
+        return ours if mark == known.told and r.current and ours == r.current.id else None
 
     def classify(self, each: PlaceSpec, values: Mapping[str, Secret]) -> str:
         """The id of the version that these values are; FOREIGN: none of ours."""
@@ -231,6 +231,9 @@ class Looks(Door):
         found += [each for each in told if not any(each.fix == one.fix and one.text in each.text for one in found)]
         self.findings = tuple(self._shown(each) for each in found)
         self.seen = self.seen.but(shows=shows, live=self.listed(Name.CHECK))
+        q = self.record.previous
+        if q and q.credential.secret and q.credential.expired(self.seam.now()) and not self.works(Name.CHECK, q.credential):
+            self.seen = self.seen.but(died=frozenset({q.id}))
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
             self.check_current(self.record.current.credential)
 
@@ -309,21 +312,31 @@ class Looks(Door):
     def _replaced(self, current: Credential) -> bool:
         """Whether it died by itself, or of a leak that its provider saw, and this run can replace it. Raises `Stopped` where it cannot."""
         r, q, now = self.record, self.record.previous, self.seam.now()
-        if not self.died_by_itself():
+        if not (current.expired(now) or self.died_by_itself()):
             return False
-        back = q is not None and q.credential.secret is not None and not (q.id in r.compromised or q.revoke_intent or q.revoked)
-        if q is None or back or q.credential.expired(now):
-            return True
-        if current.expired(now):
+        ends = q is None or q.revoke_intent or q.revoked or q.id in self.seen.died
+        back = q is not None and q.credential.secret is not None
+        if not current.expired(now):
+            return q is None or bool(back and not ends and q.id not in r.compromised)
+        if not (ends or back):
             raise Stopped("expired")
-        return False
+        assert r.current is not None
+        self.seen = self.seen.but(died=self.seen.died | {r.current.id})
+        return True
+
+    def makes_room(self) -> bool:
+        """Whether current has died by itself, and the old one is of no use to anybody."""
+        c, q, died = self.record.current, self.record.previous, self.seen.died
+        useless = q is not None and (q.revoke_intent or q.revoked or q.id in died)
+        return bool(useless) and c is not None and c.id in died
 
     def died_by_itself(self) -> bool:
         """Whether it is nobody's hand where current is refused: it has expired, or it leaked and its provider has revoked it."""
         c, command = self.record.current, self.order.command
         told = isinstance(command, Compromise) and command.which == "current"
         leaked = c is not None and (told or c.id in self.record.compromised) and not self.spec.is_set
-        return leaked or (c is not None and c.credential.expired(self.seam.now()))
+        adopting = isinstance(command, Adopt) and c is not None and c.credential.expired(self.seam.now())
+        return leaked or adopting or (c is not None and c.id in self.seen.died)
 
     def living_tombstones(self) -> frozenset[str]:
         """Tombstones that log in, where probing is safe. Where a dead probe counts, a good login of that user stands between two."""

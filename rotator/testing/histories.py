@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from rotator.errors import Exit
 from rotator.rotate import Command, Compromise, HoldUntil, Kind, Resolve, RunResult, Undo
 from rotator.schedule import cron
+from rotator.spec import ReloadSpec
 from rotator.testing.faults import Fault, FaultPlan
 from rotator.testing.interleave import Interleaving
 from rotator.testing.lab import SHAPES, Lab, Storage
@@ -35,10 +36,16 @@ WAITS = (0.0, 30.0, 400.0, 1_100.0, 1_900.0, 10_100.0)
 """Seconds: at once, in a back-off, past a lease, past grace, past both, the next slot."""
 SLOT = -1.0
 """In place of seconds: until the next slot."""
+RENEWAL = -2.0
+"""Until current, which expires, is to be renewed; else as SLOT."""
+LIFETIMES = (9_000.0, 12_000.0)
+"""Seconds: less than a slot, and a little more."""
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Africa/Casablanca", "America/Santiago")
 """Clocks that change by an hour or by half of one, at two in the night or at midnight, in the north and in the south."""
 CRONS = ("30 2 * * *", "15 1 * * *", "0 0 * * *", "45 * * * *")
 """In the hour that a clock skips or shows twice, at the change itself, and each hour."""
+TICK = 60.0
+"""Seconds between two runs that come as often as they are asked for, at least."""
 AGAIN = 0.25
 """How many histories go on to the next rotation once they are at rest."""
 FARTHEST = 45
@@ -72,6 +79,10 @@ class History:
     """Seconds since the epoch."""
     again: bool = True
     """Once it is at rest, the next slot comes, and is rotated too."""
+    lifetime: float = 0.0
+    """Seconds after which what is minted dies by itself; 0: it does not."""
+    attested: bool = False
+    """Nobody can read the place; a reload says that what it shows was adopted."""
 
     def line(self) -> str:
         """As JSON, to keep."""
@@ -97,7 +108,18 @@ def draw(rng: random.Random, *, most: int = 7) -> History:
     lag = rng.choice([0.0, 0.0, 3.0]) if shape.startswith("issue") else 0.0
     plain = History(shape, (Moment(10_010, "run", _faults(rng)), *moments), rng.random() < 0.5 or shape.startswith("issue"), lag)
     drawn = _around_a_change(rng, plain) if rng.random() < 0.3 else plain
-    return replace(drawn, again=rng.random() < AGAIN)
+    drawn = replace(drawn, again=rng.random() < AGAIN)
+    if shape.startswith("issue") and rng.random() < 0.2:
+        drawn = _expiring(rng, drawn)
+    return replace(drawn, attested=rng.random() < 0.2)
+
+
+def _expiring(rng: random.Random, history: History) -> History:
+    """The same where what is minted expires; about half of the waits are until it is to be renewed, some runs come as often as they ask."""
+    first, *others = history.moments
+    moments = [replace(each, after=RENEWAL) if rng.random() < 0.4 else each for each in others]
+    moments = [Moment(each.after, "watch") if each.act == "named" or rng.random() < 0.1 else each for each in moments]
+    return replace(history, moments=(first, *moments), lifetime=rng.choice(LIFETIMES))
 
 
 def _around_a_change(rng: random.Random, history: History) -> History:
@@ -149,8 +171,8 @@ class Guarded(FaultPlan):
     """Faults that can be suffered: of a mint no duplicate, of a read only what a read can suffer.
 
     A call that arrives after its own retry and after later steps harms a target that cannot fence; what a provider without labels mints
-    long after it was asked may be anybody's; and a publish that comes late shows the one before, which after a leak had no grace:
-    docs/limits.md leaves all three open.
+    long after it was asked may be anybody's; and a publish that comes late shows the one before, which after a leak had no grace, and is
+    somebody else's where nobody can read it: docs/limits.md leaves all of it open.
     """
 
     def __init__(self, plan: dict[int, Fault], *, late: bool, late_mint: bool = True, late_publish: bool = True) -> None:
@@ -178,7 +200,9 @@ class Teller:
     def __init__(self, history: History, storage: Storage) -> None:
         self.history = history
         when = {"when": cron(history.cron, history.zone)} if history.cron else {}
-        self.lab = Lab(history.shape, storage, fences=history.fences, lag=history.lag, changes=when)
+        more: dict[str, Any] = {"attested": history.attested, "lifetime": history.lifetime}
+        more |= {"reloads": (ReloadSpec("app", 3),)} if history.attested else {}
+        self.lab = Lab(history.shape, storage, fences=history.fences, lag=history.lag, changes=when, **more)
         if history.start is not None:
             self.lab.seam.t = history.start
         self.plans: list[FaultPlan] = []
@@ -192,7 +216,7 @@ class Teller:
         lab = self.lab
         lab.adopt()
         for each in self.history.moments:
-            lab.seam.t = lab.seam.t + each.after if each.after >= 0 else self._next_slot()
+            self.passes(self.comes(each.after))
             self._act(each)
         self._rest()
         ends = [each.why if isinstance(each, RunResult) else each for each in lab.results]
@@ -204,6 +228,20 @@ class Teller:
             ends={why: ends.count(why) for why in ends},
         )
 
+    def comes(self, after: float) -> float:
+        """When a moment comes."""
+        c, t = self.lab.record().current, self.lab.seam.t
+        if after == RENEWAL and c and c.credential.expires:
+            spec, expires = self.lab.spec, c.credential.expires.timestamp()
+            return max(t, expires - max(self.history.lifetime / 10, spec.grace + spec.soak) + 5.0)
+        return t + after if after >= 0 else self._next_slot()
+
+    def passes(self, until: float) -> None:
+        """Time passes, and what expires meanwhile nobody has killed."""
+        self.lab.seam.t = until
+        if self.history.lifetime:
+            self.lab.oracle.expire()
+
     def _act(self, moment: Moment) -> None:
         lab = self.lab
         match moment.act:
@@ -212,11 +250,14 @@ class Teller:
             case "suspend":
                 lab.seam.t += 7_200.0
             case "stranger in a place":
-                lab.storage.env.values["env"] = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
+                lab.land()
+                lab.somebody_writes('{"fields": {"USER": "somebody", "PASSWORD": "else"}}')
                 lab.oracle.strangers.add(("somebody", "else"))
                 self.touched = True
             case "new password":
                 self._new_password()
+            case "watch":
+                self.watch(lab.seam.t + 10_100.0)
             case "new key":
                 self._new_key()
             case "two":
@@ -224,12 +265,26 @@ class Teller:
             case act:
                 self._run(moment, COMMANDS[act]() if act in COMMANDS else None, named=act == "named", forced=act == "forced")
 
+    def watch(self, until: float) -> RunResult:
+        """Until then, each run comes when the one before it asks for it, and none has a fault."""
+        lab = self.lab
+        lab.land()
+        lab.oracle.watched = lab.seam.t if not lab.seam.skew else None
+        last = lab.clean_run()
+        while last.wake is not None and (comes := max(last.wake, lab.seam.t + TICK)) < until:
+            self.passes(comes)
+            last = lab.clean_run()
+        self.passes(max(lab.seam.t, until))
+        lab.oracle.watched = None
+        return last
+
     def _run(self, moment: Moment, command: Command | None = None, **order: Any) -> None:
         late = self.history.fences or self.history.shape.startswith("issue")
         labels = bool(self.lab.settings.get("labels"))
         self.leaked = self.leaked or isinstance(command, Compromise)
         faults = {number: Fault(kind) for number, kind in moment.faults}
-        plan = Guarded(faults, late=late, late_mint=labels, late_publish=late and not self.leaked)
+        readable = not self.history.attested
+        plan = Guarded(faults, late=late, late_mint=labels, late_publish=late and readable and not self.leaked)
         self.plans.append(plan)
         self.lab.run(command, plan=plan, home=moment.home, **order)
 
@@ -271,7 +326,9 @@ class Teller:
         if second.exit not in (Exit.DONE, Exit.HUMAN) and not self.touched:
             lab.oracle.violate("I6", f"after two clean runs: {first.why}, {second.why}")
         last = self._until_rest(second)
-        if self.history.again:
+        if self.history.again and self.history.lifetime:
+            last = self._until_rest(self.watch(lab.seam.t + 20_000.0))
+        elif self.history.again:
             lab.seam.t = self._next_slot()
             last = self._until_rest(lab.clean_run())
         if self.touched:

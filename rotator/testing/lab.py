@@ -28,7 +28,7 @@ from rotator.testing.faults import Crash, Fault, FaultPlan
 from rotator.testing.memory import MemoryAttested, MemoryPlace, MemorySettings, MemoryStore, ObjectStore, Shelf
 from rotator.testing.memory_ledger import MemoryLedger
 from rotator.testing.memory_reload import MemoryReload
-from rotator.testing.oracle import Login, Oracle
+from rotator.testing.oracle import Login, Oracle, overwrites
 from rotator.testing.twins import CONNECTION, TwinIssue, TwinKey, TwinSet, TwinSystem, TwinUser, issues, sets
 
 T = TypeVar("T")
@@ -116,10 +116,12 @@ class Lab:
     fences: bool = True
     attested: bool = False
     """The place is one that nobody but the oracle can read."""
+    lifetime: float = 0.0
+    """Seconds after which what is minted dies by itself; 0: it does not."""
 
     def __post_init__(self) -> None:
         self.seam = FakeSeam(START)
-        self.system = TwinSystem(now=self.seam.now, lag=self.lag)
+        self.system = TwinSystem(now=self.seam.now, clock=self.seam.ticks if self.lifetime else None, lag=self.lag)
         self.settings = SHAPES[self.shape]
         self.reload = MemoryReload(MemorySettings(), self.runtime())
         self.runs = 0
@@ -170,6 +172,7 @@ class Lab:
             when=EverySlot(10_000.0),
             grace=self.settings.get("grace", 1000.0),
             soak=200.0 if self.settings["shape"] is Shape.ISSUE else 0.0,
+            lifetime=self.lifetime or None,
         )
         return replace(spec, **self.changes)
 
@@ -181,7 +184,7 @@ class Lab:
         """A fresh instance of the twin."""
         shape = self.settings["shape"]
         if shape is Shape.ISSUE:
-            return TwinIssue(CONNECTION, issues(self.settings.get("labels", False)), runtime, self.system)
+            return TwinIssue(CONNECTION, issues(self.settings.get("labels", False), self.lifetime), runtime, self.system)
         users = self.settings.get("users", ("app",))
         return TwinSet(CONNECTION, sets(users, overlapping=shape is Shape.OVERLAPPING, fences=self.fences), runtime, self.system)
 
@@ -216,7 +219,7 @@ class Lab:
         self.runs += 1
         self.land()
         plan = plan or FaultPlan({})
-        watched = Watched(plan, self, f"run-{self.runs:03d}")
+        watched, begun = Watched(plan, self, f"run-{self.runs:03d}", overwrites(command)), self.oracle.asked(command)
         self.plans.append(plan)
         asked = Order(run=f"run-{self.runs:03d}", home=home, take_over=True, command=command, timeout=2.0, **order)
         try:
@@ -230,18 +233,19 @@ class Lab:
         self.late += plan.late
         plan.late = []
         if isinstance(result, RunResult):
-            self._judged(result, alone=alone)
+            self._judged(result, begun.time, alone=alone)
+        self.oracle.answered(begun, result, alone=alone, clean=not plan.hit)
         self.results.append(result)
         return result
 
-    def _judged(self, result: RunResult, *, alone: bool) -> None:
+    def _judged(self, result: RunResult, begun: float, *, alone: bool) -> None:
         """What it says is no more than the truth, and holds no secret."""
         try:
             self.record()
         except Corrupt:
             return
         if alone:
-            self.oracle.claims(result)
+            self.oracle.claims(result, begun)
         self._leaks(result)
 
     def dry(self, command: Command | None = None, **order: Any) -> RunResult:
@@ -254,12 +258,21 @@ class Lab:
         self.oracle.start()
         result = self.run(Adopt(credential=self.first))
         assert isinstance(result, RunResult), result
-        assert result.exit is Exit.DONE, result
+        assert result.exit is Exit.DONE or (self.attested and result.why == "not observed"), result
         self.oracle.start()
 
     def at(self, seconds: float) -> None:
         """Move the clock to so many seconds after the start, never back."""
         self.seam.t = max(self.seam.t, START + seconds)
+
+    def somebody_writes(self, text: str) -> None:
+        """Somebody else writes to the place. Where nobody can read it, and we could not note our last write, none can tell whose it is."""
+        each, was = self.spec.places[1].place, self.storage.env.values.get("env")
+        mark, known = json.loads(was or "{}").get("mark"), self.record().marks.get(each.name)
+        self.storage.env.values["env"] = text
+        noted = known is not None and known.told == mark and not known.writing
+        if each.name in self.oracle.theirs or was is None or not self.attested or noted:
+            self.oracle.theirs[each.name] = self.shown(each.name)
 
     def land(self) -> None:
         """What was late arrives now."""
@@ -340,9 +353,9 @@ class Watched(FaultPlan):
 
     target: Any
 
-    def __init__(self, plan: FaultPlan, lab: Lab, run: str) -> None:
+    def __init__(self, plan: FaultPlan, lab: Lab, run: str, overwrite: frozenset[str]) -> None:
         super().__init__({})
-        self.inner, self.lab, self.run = plan, lab, run
+        self.inner, self.lab, self.run, self.overwrite = plan, lab, run, overwrite
         plan.perform = self._perform  # type: ignore[method-assign]  # the oracle stands between the fault and the effect
         plan.sent = self._sent  # type: ignore[method-assign]  # what arrives late carries what was sent
         if isinstance(lab.ledger, MemoryLedger):
@@ -376,7 +389,7 @@ class Watched(FaultPlan):
         finally:
             self.lab.seam.t += 0.4
             if kind is not Kind.READ:
-                self.lab.oracle.after_effect(name)
+                self.lab.oracle.after_effect(name, self.overwrite)
 
     def _announced(self, name: str) -> None:
         event = self.lab.last_event(self.run)

@@ -49,6 +49,8 @@ class TwinKey:
     label: str | None = None
     enabled: bool = True
     last_used: float | None = None
+    expires: float | None = None
+    """When it dies by itself, in seconds since the epoch by the server's own clock."""
 
 
 @dataclass
@@ -56,6 +58,8 @@ class TwinSystem:
     """The server behind the twins: its truth, and what tests may do to it."""
 
     now: Callable[[], float]
+    clock: Callable[[], float] | None = None
+    """The server's own time, where `now` may be off: what expires asks this one."""
     users: dict[str, TwinUser] = field(default_factory=dict)
     keys: dict[str, TwinKey] = field(default_factory=dict)
     duds: set[str] = field(default_factory=set)
@@ -68,6 +72,8 @@ class TwinSystem:
     lag: float = 0.0
     """Seconds until a new key is listed."""
     minted: int = 0
+    expiring: bool = False
+    """Something here dies by itself."""
     on_change: Callable[[str], None] = lambda _what: None
     """Called after every change: where an oracle looks."""
 
@@ -76,9 +82,14 @@ class TwinSystem:
         if secret in self.duds:
             return False
         if name in self.keys:
-            return self.keys[name].enabled and self.keys[name].secret == secret
+            key = self.keys[name]
+            return key.enabled and key.secret == secret and (key.expires is None or self.time() < key.expires)
         user = self.users.get(name)
         return user is not None and user.enabled and secret in user.secrets
+
+    def time(self) -> float:
+        """By the server's own clock."""
+        return (self.clock or self.now)()
 
     def living(self) -> set[tuple[str, str]]:
         """Everything that logs in. The truth, for oracles."""
@@ -295,11 +306,12 @@ class TwinIssue(IssueTarget[TwinConnection, TwinIssueSettings]):
             raise Refused("no free slot", code="LimitExceeded")
         self.system.minted += 1
         id, secret = f"key-{self.system.minted}", secrets.token_hex(16)
-        self.system.keys[id] = TwinKey(secret, float(int(self.system.now())), label if self.config.labels else None)
+        ends = self.system.time() + self.config.lifetime if self.config.lifetime else None
+        key = TwinKey(secret, float(int(self.system.now())), label if self.config.labels else None, expires=ends)
+        self.system.keys[id], self.system.expiring = key, self.system.expiring or ends is not None
         self.system.take(secret)
         self.system.on_change(f"issue {id}")
-        expires = datetime.fromtimestamp(self.system.now() + self.config.lifetime, UTC) if self.config.lifetime else None
-        return Credential(name=id, secret=Secret(secret), expires=expires)
+        return Credential(name=id, secret=Secret(secret), expires=datetime.fromtimestamp(ends, UTC) if ends else None)
 
     def live(self) -> list[Live]:
         def told(at: float | None) -> datetime | None:
@@ -332,9 +344,9 @@ CONNECTION = TwinConnection()
 
 
 @cache
-def issues(labels: bool) -> TwinIssueSettings:
-    """Settings of a twin that mints: made once, for they are validated."""
-    return TwinIssueSettings(labels=labels, max_live=0 if labels else 2)
+def issues(labels: bool, lifetime: float) -> TwinIssueSettings:
+    """Settings of a twin that mints: made once, for they are validated. A lifetime of 0 is none."""
+    return TwinIssueSettings(labels=labels, max_live=0 if labels else 2, lifetime=lifetime or None)
 
 
 @cache

@@ -11,6 +11,7 @@ from rotator.testing.astray.history import WITHIN, WORLD, Astray, Turn, draw, le
 from rotator.testing.astray.teller import Teller, broken
 from rotator.testing.faults import Fault
 from rotator.testing.lab import PATH, Lab, in_memory
+from rotator.testing.oracle import login
 from rotator.testing.shrink import shorter
 from rotator.testing.twins import TwinKey, TwinUser
 
@@ -29,6 +30,24 @@ def test_strangers_act_between_runs_and_within_them_and_backups_come_back():
     turns = [turn for number in range(200) for turn in draw(random.Random(number)).turns]
     assert {turn.act for turn in turns} >= set(WORLD)
     assert {turn.within[1] for turn in turns if turn.within} == set(WITHIN)
+
+
+def test_a_fifth_has_a_place_that_nobody_reads():
+    drawn = [draw(random.Random(number)) for number in range(1000)]
+    assert 0.15 < sum(each.attested for each in drawn) / len(drawn) < 0.25
+
+
+@pytest.mark.parametrize("attested", [False, True])
+def test_an_old_value_that_somebody_brings_back_within_a_run_is_his_from_then_on_where_nobody_can_read_it(attested):
+    turns = (Turn(10_010.0, "run", 0), Turn(30.0, "run", 0, within=(3, "place back")))
+    teller = Teller(Astray("alternating", fences=True, turns=turns, attested=attested))
+    teller.lab.adopt()
+    teller.world.keep()
+    for each in turns:
+        teller.lab.seam.t += each.after
+        teller._act(each)
+    assert teller.lab.oracle.theirs == ({"env": login(teller.lab.first)} if attested else {})
+    assert teller.lab.oracle.violations == []
 
 
 def test_a_failing_one_loses_what_it_does_not_need():

@@ -51,7 +51,9 @@ def test_where_the_old_one_works_still_an_expired_current_gives_way_to_it_first(
     assert "key-1" not in lab.system.keys
     result = lab.run(named=True)
     assert ("UNDO" in names(result), "foreign" in result.why) == (True, False)
-    assert lab.shown("env") == lab.shown("local") == ("key-0", lab.first.secret.reveal())
+    assert names(result).index("UNDO") < names(result).index("RESERVE")
+    assert lab.shown("env") == lab.shown("local")
+    assert lab.shown("env") in lab.system.living()
     for _ in range(6):
         lab.seam.t += 45_000
         result = lab.run()
@@ -103,7 +105,9 @@ def test_where_the_old_one_is_in_the_way_of_an_expired_current_no_command_is_nam
     result = lab.run(named=True)
     if "--new" in result.fix:
         result = lab.run(Adopt(new=True), named=True)
-    assert result.why == "expired" or result.exit is Exit.DONE
+        assert lab.shown("env") in lab.system.living()
+    assert result.exit is Exit.HUMAN
+    assert result.why == "expired" or "key-other" in result.message
 
 
 def test_an_unknown_mint_does_not_keep_an_expired_current_from_being_replaced():

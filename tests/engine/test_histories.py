@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.testing.histories import ZONES, History, changes, draw, less, tell
+from rotator.testing.histories import RENEWAL, ZONES, History, changes, draw, less, tell
 from rotator.testing.lab import as_objects, in_memory, on_disk
 from rotator.testing.shrink import shorter
 
@@ -63,3 +63,18 @@ def test_a_failing_history_loses_what_it_does_not_need():
     least = shorter(history, lambda each: len(each.moments) >= 1, less)
     assert len(least.moments) == 1
     assert least.moments[0].faults == ()
+
+
+def test_a_fifth_expires_where_keys_are_minted_and_a_fifth_has_a_place_that_nobody_reads():
+    drawn = [draw(random.Random(number)) for number in range(4 * EACH)]
+    issue = [each for each in drawn if each.shape.startswith("issue")]
+    assert {each.lifetime for each in drawn if each not in issue} == {0.0}
+    assert 0.15 < sum(each.lifetime > 0 for each in issue) / len(issue) < 0.25
+    assert 0.15 < sum(each.attested for each in drawn) / len(drawn) < 0.25
+    waits = {each.after for history in issue if history.lifetime for each in history.moments}
+    assert RENEWAL in waits
+    assert {each.act for history in issue if history.lifetime for each in history.moments} >= {"watch", "hold", "new key"}
+
+
+def test_a_line_that_was_kept_before_expires_nothing():
+    assert {(History.read(line).lifetime, History.read(line).attested) for line in KEPT if "lifetime" not in line} == {(0.0, False)}

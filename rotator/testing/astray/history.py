@@ -17,7 +17,7 @@ WITHIN = ("current's password", "other's password", "a key more", "a key less", 
 WORLD = (*WITHIN, "record back", "store back", "record lost")
 """And backups: between two runs, for a run is refused by its revision the store that is not as it was."""
 RUNS = (
-    *("run", "run", "run", "named", "named", "forced", "undo", "hold", "leaked current", "leaked previous", "leaked pending"),
+    *("run", "run", "run", "named", "named", "forced", "undo", "hold", "hold", "leaked current", "leaked previous", "leaked pending"),
     *("adopt", "adopt", "adopt new", "overwrite", "accept", "revoke", "two"),
 )
 TRIES = 23
@@ -42,11 +42,21 @@ class Astray:
     shape: str
     fences: bool
     turns: tuple[Turn, ...]
+    attested: bool = False
+    """Nobody can read the place."""
 
 
 def draw(rng: random.Random, most: int = 7) -> Astray:
     """A random one."""
-    return Astray(rng.choice(sorted(SHAPES)), rng.random() < 0.5, tuple(_turn(rng) for _ in range(rng.randint(3, most))))
+    shape, fences, turns = rng.choice(sorted(SHAPES)), rng.random() < 0.5, tuple(_turn(rng) for _ in range(rng.randint(3, most)))
+    attested = rng.random() < 0.2
+    return Astray(shape, fences, (*_held(rng), *turns) if rng.random() < 0.2 else turns, attested)
+
+
+def _held(rng: random.Random) -> tuple[Turn, ...]:
+    """How a fifth begins: the old one is held, somebody else changes the new one, and a human adopts what works; the second one stays."""
+    acts = (("run", 0), ("hold", 1), ("current's password", 1), ("adopt", rng.choice((4, 24))))
+    return tuple(Turn(30.0, act, pick) for act, pick in acts)
 
 
 def _turn(rng: random.Random) -> Turn:

@@ -14,6 +14,9 @@ from rotator.testing.interleave import Interleaving
 from rotator.testing.oracle import login
 from rotator.testing.shrink import shorter
 
+HOLDS = (2_000.0, 20_000.0, 150.0)
+"""Seconds that a human keeps the old one: past its grace, past its next slot too, and neither."""
+
 
 class Teller:
     """Tells one, and looks for the way out of it."""
@@ -68,6 +71,7 @@ class Teller:
         within = turn.within[1] if turn.within else ""
         plan = Meddled(turn, lambda: self.world.happen(within, turn.pick, within=True))
         lab.run(command, plan=plan, alone=not within, named=turn.act != "run", forced=turn.act == "forced")
+        self.world.stays()
         if within or gave_up:
             self._forgiven(before)
 
@@ -86,7 +90,7 @@ class Teller:
             case "undo":
                 return Undo()
             case "hold":
-                return HoldUntil("month end", 2_000.0)
+                return HoldUntil("month end", HOLDS[pick % len(HOLDS)])
             case "leaked current" | "leaked previous" | "leaked pending":
                 return Compromise(act.removeprefix("leaked "))
             case "adopt":
@@ -177,6 +181,8 @@ class Teller:
         fix = last.fix or ""
         if "rotator resolve" in (told := f"{last.message} {fix}") and "--overwrite" in told:
             return Resolve(overwrite=PLACES)
+        if "--seen" in fix:
+            return Resolve(seen=frozenset({"env"}))
         if "--revoke" in fix:
             named = [each for each in sorted(self.lab.system.keys) if each in last.message.replace(",", "").split()]
             return Resolve(accept=named[0]) if named else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ class World:
     """The lab, and what humans and backups do to it."""
 
     def __init__(self, history: Astray) -> None:
-        self.lab = lab = Lab(history.shape, as_objects(), fences=history.fences)
+        self.lab = lab = Lab(history.shape, as_objects(), fences=history.fences, attested=history.attested)
         self.issue = history.shape.startswith("issue")
         self.labels = bool(lab.settings.get("labels"))
         assert isinstance(lab.truth, MemoryStore)
@@ -49,6 +50,8 @@ class World:
         """The record was lost once: what it knew is an acceptance of whoever adopts."""
         self.restored = False
         """A record from a backup may know an earlier end of a grace."""
+        self.put: str | None = None
+        """What somebody has put into the place within this run."""
         self.hand: tuple[str, str] | None = None
         """The last credential that the operator made, for nothing else worked."""
 
@@ -75,13 +78,40 @@ class World:
             "record back": lambda: self._back(pick, values=False),
             "store back": lambda: self._back(pick, values=True),
             "record lost": self._lost,
-            "place back": lambda: self.env.values.update(env=self.values[pick % len(self.values)]) if self.values else None,
-            "place empty": self.env.values.clear,
+            "place back": lambda: self._place_back(pick, within=within),
+            "place empty": self._place_empty,
         }[act]()
         oracle = self.lab.oracle
         oracle.living, oracle.human_broke_current = self.lab.system.living(), True
         oracle._flips()  # noqa: SLF001 - the oracle of this very history
         oracle.left = left  # what a human has taken away from a place and brought back nobody has seen
+
+    def _place_back(self, pick: int, *, within: bool) -> None:
+        """Somebody brings back what a place once showed: it has a mark of its own. Within a run, what we had looked at before is lost."""
+        if not self.values:
+            return
+        text = self.values[pick % len(self.values)]
+        if self.lab.attested:
+            self.made += 1
+            text = json.dumps(json.loads(text) | {"mark": f"back {self.made}"})
+        if text == self.env.values.get("env"):
+            return
+        if within:
+            self.env.values["env"], self.put = text, text
+            self.lab.oracle.theirs.clear()
+        else:
+            self.lab.somebody_writes(text)
+
+    def _place_empty(self) -> None:
+        self.env.values.clear()
+        self.lab.oracle.theirs.clear()
+
+    def stays(self) -> None:
+        """After a run: what somebody has put into a place within it stays, unless the run has taken it for its own write."""
+        put, self.put = self.put, None
+        mark = self.lab.record().marks.get("env")
+        if put is not None and put == self.env.values.get("env") and not (mark and mark.told == json.loads(put).get("mark")):
+            self.lab.oracle.theirs["env"] = self.lab.shown("env")
 
     def _password(self, pick: int, *, other: bool, within: bool) -> None:
         """What a human sets in a rotation to that very user, or between our look and our statement, limits.md leaves open."""
@@ -131,6 +161,7 @@ class World:
         """The record tells of other slots than the oracle has seen."""
         oracle = self.lab.oracle
         oracle.slots.clear()
+        oracle.held = None
         oracle.seen = self.lab.record()
         oracle.promoted = oracle.seen.current.id if oracle.seen.current else None
 
