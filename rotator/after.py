@@ -15,7 +15,7 @@ from rotator.spec import RotationSpec
 from rotator.step import BACKOFF, BACKOFF_MAX, LEASE, QUARANTINE, Name, Outcome, Seen, Step
 from rotator.target import Live
 
-ROW_BACK, ROW_OPEN_PLACE, ROW_STILL_ALIVE = 10, 14, 16
+ROW_BACK, ROW_OPEN_PLACE, ROW_STILL_ALIVE, ROW_ASKED = 10, 14, 16, 23
 STAYS = frozenset({"Foreign", "clock", "used"})
 """Errors after which the record stays as it is: a human or time settles them."""
 
@@ -131,6 +131,7 @@ def _promote(_spec: RotationSpec, _step: Step, _outcome: Outcome, r: Record, now
         last_slot=max(p.slot, r.last_slot),
         generation=next_generation(r, now),
         revoke_after=None,
+        not_before=None,
         asked=False,
         tombstones=bury(r, q.id, q.credential, now) if q else r.tombstones,
     )

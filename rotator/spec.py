@@ -120,7 +120,7 @@ class RotationSpec:
 
     @cached_property
     def ours(self) -> re.Pattern[str]:
-        """What the label of a key of ours holds (`label`): another installation, and whoever else writes ids into labels, has another tag."""
+        """What the label of a key of ours holds (`label`). Another installation has another tag, and whoever else writes ids has none."""
         return re.compile(re.escape(self.label("")) + "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
     def label(self, id: str) -> str:

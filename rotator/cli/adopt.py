@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", metavar="PLACE", multiple=True, help="What this place shows may be lost.")
 @click.option("--forget-old", is_flag=True, help="Another system: what lives at the old one is gone, or is yours to end.")
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0917 - click passes each by its name
     options: Options,
     name: str,
     new: bool,
@@ -59,9 +59,7 @@ def command(
     if spec is not None:
         _refuse_where_another_store_has_it(loaded, spec)
     values = None if new or spec is None else read_credential(spec, source)
-    asked = Adopt(
-        new=new, take_second=take_second or drop_second, retire=retire, overwrite=frozenset(overwrite), forget_old=forget_old
-    )
+    asked = Adopt(new=new, take_second=take_second or drop_second, retire=retire, overwrite=frozenset(overwrite), forget_old=forget_old)
     return one(options, name, asked, values)
 
 

@@ -7,6 +7,7 @@ from rotator.model import Level, Shape
 from rotator.plan import reload_open, renewal, strangers, unobserved
 from rotator.rotate.door import HIDDEN
 from rotator.rotate.humans import Humans
+from rotator.rotate.looks import SKEW
 from rotator.rotate.messages import DONE, ENDS, end_of
 from rotator.rotate.order import Adopt, Move, RunResult
 from rotator.step import UNREAD, Name, Step
@@ -103,6 +104,8 @@ class Ends(Humans):
         c, most = self.record.current, self.spec.max_age
         if self.order.dry:
             return "", ""
+        if self.seam.now() < self.record.at - SKEW:
+            return "clock", ""
         if c is not None and c.id in self.seen.died:
             return "failed", "the current credential has expired: nobody can log in with it"
         if self.seen.undo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rotator.after import bury, clock_set_back, next_generation
@@ -14,6 +15,7 @@ from rotator.generate import password
 from rotator.model import Credential, Level, Shape
 from rotator.plan import labelled, renewal, strangers, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
+from rotator.rotate.door import Kind
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
 from rotator.step import FOREIGN, LEASE, UNREAD, Name
@@ -46,7 +48,9 @@ class Humans(Steps):
         longer = self.record.hold is None or until > self.record.hold.until
         if renewed is not None and command.seconds and longer and until > renewed - self.spec.soak:
             by = datetime.fromtimestamp(renewed - self.spec.soak, UTC).isoformat(timespec="seconds")
-            raise Stopped("refused", "current would expire meanwhile: it is renewed only when the old one is gone", fix=f"hold it until {by} at most")
+            raise Stopped(
+                "refused", "current would expire meanwhile: it is renewed only when the old one is gone", fix=f"hold it until {by} at most"
+            )
         self.tell(Phase.RECORD, EventName.HELD, outcome=Result.SUCCESS, reason=command.why)
         return self.record.but(hold=Hold(self.order.actor, command.why, until))
 
@@ -112,14 +116,28 @@ class Humans(Steps):
             raise Stopped("refused", f"a place shows a value that is none of ours, and it may be {command.revoke}", fix=fix)
         if r.pending and r.pending.reserved is not None and not r.pending.credential:  # what nobody has named yet is no orphan of this mint
             others = set(unknown) - {command.accept, command.revoke}
+            others = others if command.accept or command.revoke else self._may_be_shown(others, command.overwrite)
             r = r.but(pending=replace(r.pending, reserved=r.pending.reserved | others))
         if command.overwrite:
             foreign = any(self.seen.shows.get(each) in (FOREIGN, UNREAD) for each in command.overwrite)
             previous = r.previous or (self._was_shown(r, command.revoke or "") if foreign else None)
-            r = r.but(generation=next_generation(r, self.seam.now()), previous=previous)
+            grace = r.revoke_after if r.previous else None
+            r = r.but(generation=next_generation(r, self.seam.now()), previous=previous, revoke_after=grace)
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         return r.but(base=r.base | {command.accept}) if command.accept else r
+
+    def _may_be_shown(self, ids: set[str], places: frozenset[str]) -> set[str]:
+        """Those of these ids that the places show, or may show: all, where one cannot be read or shows no id. Raises `PortError`."""
+        public, found = self.ports.target.fields[0], set[str]()
+        for each in [each for each in self.spec.places if each.place.name in places and ids]:
+            name, keys = each.place.name, each.place.keys
+            if each.attested or self.seen.shows.get(name) == UNREAD or (keys and public not in keys.values()):
+                return ids
+            port = self.ports.places[name]
+            values = self.do(Name.CHECK, "read place", partial(port.published, each.place), port=port, kind=Kind.READ, place=name)
+            found |= ids & {each.reveal() for each in values.values()}
+        return found
 
     def _was_shown(self, r: Record, adopted: str = "") -> Previous | None:
         """A key with our label that the record does not know: where that was restored, a place may have shown it till now. It goes as every

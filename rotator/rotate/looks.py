@@ -139,7 +139,7 @@ class Looks(Door):
         return self.do(step, "read mark", lambda: port.mark(each.place), port=port, kind=Kind.READ, tries=1, place=each.place.name)
 
     def attested(self, name: str, mark: str | None) -> str | None:
-        """What it must show: the version that we wrote last, unless somebody wrote since. While we are about to write, no mark is foreign."""
+        """What it must show: the version that we wrote last, unless somebody wrote since. Where we are about to write, none is foreign."""
         r = self.record
         known, ours = r.marks.get(name), r.places.get(name)
         if known is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from rotator.after import ROW_ASKED
 from rotator.errors import Foreign, PortError, Rejected, Unfit, Unreachable
 from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
@@ -113,7 +114,8 @@ class Steps(Looks):
             self.do(Name.SWEEP, "enable", lambda: target.enable(id), port=target, credential=id.name)
             return OK
         if step.phase == "act":
-            return Outcome("suspect") if step.row == 23 and self._somebody_s_place(Name.SWEEP) else self._revoke_doomed(Name.SWEEP)
+            asked = step.row == ROW_ASKED and self._somebody_s_place(Name.SWEEP)
+            return Outcome("suspect") if asked else self._revoke_doomed(Name.SWEEP)
         live = self.listed(Name.SWEEP)
         self.seen = self.seen.but(live=live)
         ids = labelled(self.spec, strangers(self.record, live), live)
@@ -192,7 +194,10 @@ class Steps(Looks):
         """A place that could not be read before, read: what stands there may be somebody's, or the old one again. Raises `PortError`."""
         name = each.place.name
         if step is Name.PUBLISH and self.seam.ticks() - self.started > self.order.run_time / 2:
-            self.doing, self.last_error = f"{step} (read place) in {name}", Unreachable("it was not asked again: places took the run's time")
+            self.doing, self.last_error = (
+                f"{step} (read place) in {name}",
+                Unreachable("it was not asked again: places took the run's time"),
+            )
             raise self.last_error
         shows = self.shown(step, each)
         if shows == UNREAD:

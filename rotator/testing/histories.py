@@ -355,8 +355,12 @@ class Teller:
         self.lab.audited()
         record = self.lab.record()
         mine = login(record.current.credential) if record.current else None
-        if last.exit is Exit.DONE and last.why == "at rest" and mine not in self.lab.system.living():
-            self.lab.oracle.violate("I13", "at rest, and current does not log in")
+        oracle, living = self.lab.oracle, self.lab.system.living()
+        if last.exit is Exit.DONE and last.why == "at rest" and mine not in living:
+            oracle.violate("I13", "at rest, and current does not log in")
+        for name, _ in sorted(living - oracle.strangers - {each for each in map(login, record.known()) if each}):
+            if last.exit is not Exit.HUMAN or name not in last.message:
+                oracle.violate("I4", f"{name} lives, and neither record nor message names it: {last.why}")
 
 
 def tell(history: History, storage: Storage) -> Told:

@@ -152,7 +152,9 @@ class Oracle:
         if not record.current or self.human_broke_current:
             return
         mine = login(record.current.credential)
-        if mine not in self.living and mine not in self.ran_out and not (self.spec.in_place and record.pending):
+        next_one = login(record.pending.credential) if self.spec.in_place and record.pending else None
+        dud = next_one is not None and next_one[1] in self.system.duds
+        if not {mine, next_one} & self.living and mine not in self.ran_out and not dud:
             self.violate("I1", f"after {name} current {record.current.id} does not log in")
         if self.spec.in_place:
             return
@@ -182,8 +184,10 @@ class Oracle:
             self.violate("I6", f"nobody touched it, yet it needs a human: {result.why}")
         if result.exit is Exit.HUMAN:
             return
-        if record.pending or record.previous:
-            self.violate("I6", f"not at rest: {result.why}")
+        if record.pending or record.previous or result.why != "at rest":
+            self.violate("I6", f"not at rest: {result.why}: {result.message}")
+        if self.spec.when.slot(record.last_slot, self.now()) is not None:
+            self.violate("I6", f"a slot is due at rest, the last one was {record.last_slot:.0f}")
         current = login(record.current.credential) if record.current else None
         if current not in self.system.living() and not self.human_broke_current:
             self.violate("I6", f"current does not log in at rest: {result.why}")
@@ -191,8 +195,19 @@ class Oracle:
         for one in self.system.living() - {current} - self.strangers:
             if one[0] not in known or self.spec.shape is not Shape.ISSUE:
                 self.violate("I4", f"{one[0]} lives and nobody holds it")
+        self._forgotten(record)
         if not self.human_broke_current and any(seen != current for seen in self.last_shown.values()):
             self.violate("I6", "a place does not show current at rest")
+
+    def _forgotten(self, record: Record) -> None:
+        """What is switched off is not gone: a key that may be switched on again, a user with a password."""
+        assert record.current is not None
+        known = {name for name, _ in self.strangers} | record.base | {record.current.credential.name}
+        for id in sorted(set(self.system.keys) - known):
+            self.violate("I4", f"{id} is still there, and nobody holds it")
+        for name, user in self.system.users.items():
+            if name not in known and user.secrets:
+                self.violate("I4", f"{name} keeps a password, and nobody holds it")
 
     def claims(self, result: RunResult, since: float = math.inf) -> None:
         """The exit code says no more than was observed (I13). `since`: when the run began; what expires later it may have seen alive."""
@@ -204,7 +219,7 @@ class Oracle:
             self.violate("I13", f"exit 0 with a rotation unfinished ({result.why})")
         if not record.pending and current not in self.system.living() and self.expiry.get(current or ("", ""), 0.0) <= since:
             self.violate("I13", f"exit 0, and current does not log in ({result.why})")
-        if result.why in ("at rest", "grace", "soak") and any(seen != current for seen in self.last_shown.values()):
+        if any(seen != current for seen in self.last_shown.values()):
             self.violate("I13", f"exit 0, and a place does not show current ({result.why})")
 
     # ---- places of somebody else's

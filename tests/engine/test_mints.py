@@ -94,7 +94,9 @@ def test_a_late_orphan_with_our_label_goes_as_every_old_one_does_for_a_restored_
 def test_a_key_that_carries_somebody_else_s_id_waits_for_a_human():
     lab = due("issue, labels")
     lab.run()
-    lab.system.keys["key-x"] = TwinKey("whose-secret-0123456789-0123456789", lab.seam.now(), label="terraform 01890a5d-ac96-774b-bcce-b302099a8057")
+    lab.system.keys["key-x"] = TwinKey(
+        "whose-secret-0123456789-0123456789", lab.seam.now(), label="terraform 01890a5d-ac96-774b-bcce-b302099a8057"
+    )
     for seconds in (12_300, 12_700):
         lab.at(seconds)
         result = lab.run()

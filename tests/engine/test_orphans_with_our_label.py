@@ -240,7 +240,7 @@ def out_of_slots():
     lab = due("issue, two slots")
     lab.run(plan=fault_at("mint", Fault.CRASH_AFTER))
     lab.seam.t += 400
-    lab.storage.env.values["env"] = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
+    lab.storage.env.values["env"] = '{"fields": {"USER": "key-1", "PASSWORD": "else"}}'
     lab.run(Resolve(overwrite=frozenset({"env"})), named=True)
     lab.seam.t += 60
     return lab
