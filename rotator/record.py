@@ -123,8 +123,6 @@ class Mark:
     told: str = ""
     """Empty: nothing stood there when we came."""
     seen: str | None = None
-    foreign: bool | None = None
-    """Whether somebody else has written there since: it stays so until we write again, which a human must ask for."""
     writing: str | None = None
     """The version that we are about to write there: what it tells meanwhile may be that."""
 

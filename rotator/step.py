@@ -19,8 +19,8 @@ BACKOFF, BACKOFF_MAX = 60.0, 6 * 3600.0
 """After a failed run: BACKOFF x 2^attempts seconds, at most BACKOFF_MAX."""
 MINT_TOLERANCE = 5.0
 """Seconds by which the provider's clock may be ahead when an orphan's time of making is compared."""
-UNREAD, FOREIGN, NOTHING = "unread", "foreign", ""
-"""What a place shows where it could not be read, where it shows what is none of ours, and where nobody can read it and nothing is there."""
+UNREAD, FOREIGN = "unread", "foreign"
+"""What a place shows where it could not be read, and where it shows what is none of ours."""
 
 
 class Name(StrEnum):

@@ -119,10 +119,7 @@ class Humans(Steps):
             others = others if command.accept or command.revoke else self._may_be_shown(others, command.overwrite)
             r = r.but(pending=replace(r.pending, reserved=r.pending.reserved | others))
         if command.overwrite:
-            foreign = any(self.seen.shows.get(each) in (FOREIGN, UNREAD) for each in command.overwrite)
-            previous = r.previous or (self._was_shown(r, command.revoke or "") if foreign else None)
-            grace = r.revoke_after if r.previous else None
-            r = r.but(generation=next_generation(r, self.seam.now()), previous=previous, revoke_after=grace)
+            r = r.but(generation=next_generation(r, self.seam.now()))
         if command.revoke:
             return r.but(doomed=(command.revoke,))
         return r.but(base=r.base | {command.accept}) if command.accept else r
@@ -138,14 +135,6 @@ class Humans(Steps):
             values = self.do(Name.CHECK, "read place", partial(port.published, each.place), port=port, kind=Kind.READ, place=name)
             found |= ids & {each.reveal() for each in values.values()}
         return found
-
-    def _was_shown(self, r: Record, adopted: str = "") -> Previous | None:
-        """A key with our label that the record does not know: where that was restored, a place may have shown it till now. It goes as every
-        old one does, after grace; others with our label wait for it.
-        """
-        live = self.seen.live
-        ids = sorted(set(labelled(self.spec, strangers(r, live), live)) - {adopted}) if not r.pending else []
-        return Previous(self.seam.new_id(), Credential(name=ids[-1], secret=None), self.seam.now()) if ids else None
 
     def _seen(self, places: frozenset[str]) -> Record:
         """A human saw a consumer of these places log in with current."""
@@ -318,8 +307,6 @@ class Humans(Steps):
         written_over = self.takes_second(command) and previous is not None and not previous.revoke_intent  # it does not log in
         if previous and (its_user or written_over):
             tombstones, previous = bury(keep, previous.id, previous.credential, now), None
-        if self.same_system() and self.record.identity:
-            previous = previous or self._was_shown(self.record, credential.name)
         if previous and retired:
             tombstones = bury(keep.but(tombstones=tombstones), previous.id, previous.credential, now)
         same = self.record.current if self.same_as_current(command) and self.same_system() else None

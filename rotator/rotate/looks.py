@@ -11,12 +11,12 @@ from rotator.audit import EventName
 from rotator.destination import Attested, Destination
 from rotator.errors import PortError, Rejected, Unfit, Unreachable
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
-from rotator.record import Mark, Record
+from rotator.record import Record
 from rotator.reload import Reload
 from rotator.rotate.door import HIDDEN, Door, Kind
 from rotator.rotate.order import Adopt, Compromise, Resolve, Stopped, Undo
 from rotator.spec import PlaceSpec
-from rotator.step import FOREIGN, NOTHING, OK, UNREAD, Name, Outcome
+from rotator.step import FOREIGN, OK, UNREAD, Name, Outcome
 from rotator.target import IssueTarget, Live
 
 SKEW = 60.0
@@ -33,9 +33,6 @@ def observe(r: Record, shows: Mapping[str, str | None]) -> Record:
     if not current:
         return r
     gone = {place: None for place, seen in shows.items() if seen not in (UNREAD, current.id) and r.places.get(place) == current.id}
-    new = {place: Mark() for place, seen in shows.items() if seen == NOTHING and place not in r.marks}
-    new |= {place: replace(r.marks[place], foreign=True) for place, seen in shows.items() if seen == FOREIGN and place in r.marks}
-    r = r.but(marks={**r.marks, **new}) if new else r
     return r.but(places={**r.places, **gone}, revoke_after=None, reloads={}) if gone else r
 
 
@@ -143,10 +140,10 @@ class Looks(Door):
         r = self.record
         known, ours = r.marks.get(name), r.places.get(name)
         if known is None:
-            return NOTHING if mark is None else FOREIGN
+            return None if mark is None else FOREIGN
         if mark is None:
             return None
-        if known.foreign or (mark != known.told and not known.writing):
+        if mark != known.told and not known.writing:
             return FOREIGN
         return ours if mark == known.told and r.current and ours == r.current.id else None
 

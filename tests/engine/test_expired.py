@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from expiring import expires_at, in_grace, resting, until
-from labs import ISSUE, at_rest, fault_at, living, names, rotated, touched
+from labs import ISSUE, at_rest, crash_at, fault_at, living, names, rotated, touched
 
 from rotator.errors import Exit
 from rotator.rotate import Adopt, Compromise
@@ -158,4 +158,20 @@ def test_a_leaked_one_that_its_provider_has_revoked_goes_back_to_the_old_one_whi
     touched(lab, broke=True)
     result = lab.run(Compromise("current"), named=True)
     assert ("UNDO" in names(result), result.exit) == (True, Exit.DONE)
+    assert lab.shown("env") in lab.system.living()
+
+
+def test_what_replaces_an_expired_one_is_shown_in_the_same_run_though_an_attempt_before_it_failed():
+    lab = in_grace("issue, labels", when=EverySlot(1e9))
+    for seconds in (1_200, 400):
+        lab.seam.t += seconds
+        lab.run()
+    lab.seam.t += 17_000
+    assert lab.run(plan=crash_at("write record PROMOTE")) == "crashed"
+    until(lab, lab.seam.t + 50_000)
+    results = [lab.run()]
+    lab.seam.t += 5
+    results.append(lab.run())
+    assert "PROMOTE" in names(results[-1])
+    assert lab.shown("env") == lab.shown("local")
     assert lab.shown("env") in lab.system.living()
