@@ -64,6 +64,8 @@ class Ends(Humans):
             return str(self.record.elsewhere)
         if why == "orphan.suspect":
             return ", ".join(self._unknown())
+        if why == "not_before" and self._unknown():
+            return f"nobody knows {', '.join(self._unknown())}, which may take the slot of a new one"
         return "; ".join(self.open_places) if why == "open place" else ""
 
     def _unknown(self) -> list[str]:

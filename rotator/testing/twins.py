@@ -58,8 +58,6 @@ class TwinSystem:
     """The server behind the twins: its truth, and what tests may do to it."""
 
     now: Callable[[], float]
-    clock: Callable[[], float] | None = None
-    """The server's own time, where `now` may be off: what expires asks this one."""
     users: dict[str, TwinUser] = field(default_factory=dict)
     keys: dict[str, TwinKey] = field(default_factory=dict)
     duds: set[str] = field(default_factory=set)
@@ -76,6 +74,8 @@ class TwinSystem:
     """Something here dies by itself."""
     on_change: Callable[[str], None] = lambda _what: None
     """Called after every change: where an oracle looks."""
+    clock: Callable[[], float] | None = None
+    """The server's own time, where `now` may be off: what expires asks this one."""
 
     def lets_in(self, name: str, secret: str) -> bool:
         """Whether this login works. The truth, for oracles."""

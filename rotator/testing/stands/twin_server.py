@@ -37,7 +37,7 @@ class Systems:
         """What one call gives back; raises what the contract says."""
         with self.lock:
             if method == "begin":
-                self.systems[user] = TwinSystem(time.time, users={user: TwinUser([given["secret"]])})
+                self.systems[user] = TwinSystem(time.time, {user: TwinUser([given["secret"]])})
                 return None
             if method == "living" and user not in self.systems:
                 return []

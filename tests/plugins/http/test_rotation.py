@@ -25,7 +25,7 @@ def test_a_rotation_ends_with_one_new_token_and_the_old_one_dead(make: Callable[
     assert current.credential.secret is not None
     assert hub.works(current.credential.secret.reveal())
     assert not hub.works(old[1])
-    assert hub.ids(user) == {current.credential.name: current.id}
+    assert hub.ids(user) == {current.credential.name: rotations.spec.label(current.id)}
     for secret in (old[1], current.credential.secret.reveal(), hub.tokens["admin"]):
         assert secret not in rotations.events
 
