@@ -44,6 +44,8 @@ class Humans(Steps):
             raise Stopped("refused", "too late: the old credential is being revoked")
         if q.id in self.record.compromised:
             raise Stopped("refused", "the old credential is marked as leaked: it is not kept alive")
+        if command.seconds and not q.disable_intent and not self._alive(q):
+            raise Stopped("refused", "the old credential is dead already: somebody has changed or removed it at the target")
         until, renewed = self.seam.now() + command.seconds, renewal(self.spec, self.record)
         longer = self.record.hold is None or until > self.record.hold.until
         if renewed is not None and command.seconds and longer and until > renewed - self.spec.soak:
@@ -226,6 +228,10 @@ class Humans(Steps):
             return False
         if q.credential.secret is None and self.died_by_itself():
             return False
+        return self._alive(q)
+
+    def _alive(self, q: Previous) -> bool:
+        """Whether it logs in; of one whose secret nobody knows, whether it is listed."""
         return q.credential.name in self.seen.live if q.credential.secret is None else self.lives(Name.ADOPT, q.credential)
 
     def _takes_old(self, command: Adopt) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from labs import GRACE, before, crash_at, due, fault_at, living, names, rotated
+from labs import GRACE, before, crash_at, due, fault_at, living, names, rotated, touched
 
 from rotator.errors import Exit
 from rotator.rotate import Adopt, Compromise, HoldUntil, Undo
@@ -184,3 +184,17 @@ def test_an_undo_writes_every_place_anew_also_one_that_shows_the_right_value():
     result = lab.run(Undo(), named=True)
     assert names(result).count("PUBLISH") >= 2
     assert lab.record().places == dict.fromkeys(lab.spec.place_names, lab.record().current.id)
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_one_that_somebody_has_killed_already_is_not_said_to_be_held(shape):
+    lab = rotated(shape)
+    old = lab.record().previous.credential
+    if old.name in lab.system.keys:
+        del lab.system.keys[old.name]
+    else:
+        user = lab.system.users[old.name]
+        user.secrets = [each for each in user.secrets if each != old.secret.reveal()]
+    touched(lab)
+    result = lab.run(HoldUntil("somebody misses it", 500.0), named=True)
+    assert (result.why, "dead already" in result.message, lab.record().hold) == ("refused", True, None)
