@@ -1,0 +1,86 @@
+"""What stands in the way of a new one goes, or is named: an old one beside an expired current, a key that nobody knows."""
+
+import pytest
+from expiring import in_grace, until
+from labs import ISSUE, LABEL, at_rest, fault_at, names, rotated, with_target
+
+from rotator.errors import Exit, Unfit
+from rotator.model import Credential, Secret
+from rotator.rotate import Adopt, Compromise, Resolve
+from rotator.testing.faults import Fault
+from rotator.testing.lab import PATH, EverySlot, Lab, in_memory
+from rotator.testing.twins import TwinKey
+
+
+def leaked_old_one(shape):
+    """Current has expired, and the old one, which leaked, lives."""
+    lab = in_grace(shape, when=EverySlot(1e9))
+    record = lab.record()
+    lab.truth.write(PATH, record.but(compromised=frozenset({record.previous.id}), writes=("by hand",)))
+    until(lab, lab.seam.t + 50_000)
+    return lab
+
+
+@pytest.mark.parametrize("shape", ISSUE)
+def test_beside_an_expired_current_a_leaked_old_one_that_works_serves_until_a_new_one_is_shown(shape):
+    lab = leaked_old_one(shape)
+    result = lab.run(named=True)
+    done = names(result)
+    assert done.index("UNDO") < done.index("RESERVE")
+    assert lab.shown("env") in lab.system.living()
+    assert (result.exit, "key-0" in lab.system.keys) == (Exit.DONE, False)
+
+
+@pytest.mark.parametrize("shape", ISSUE)
+def test_beside_an_expired_current_a_leaked_old_one_that_is_dead_makes_room(shape):
+    lab = leaked_old_one(shape)
+    del lab.system.keys["key-0"]
+    lab.oracle.living = lab.system.living()
+    result = lab.run(named=True)
+    assert names(result)[:5] == ["UNDO", "REVOKE", "REVOKE", "CONFIRM", "RESERVE"]
+    assert (result.exit, lab.shown("env") in lab.system.living()) == (Exit.DONE, True)
+
+
+def test_what_is_shown_already_where_nobody_can_read_is_not_written_again_after_a_look_that_failed():
+    lab = Lab("alternating", in_memory(), attested=True)
+    lab.oracle.start()
+    lab.run(Adopt(credential=lab.first))
+    before, writes = lab.record().marks, lab.storage.env.writes
+    lab.run(plan=fault_at("read mark", Fault.ERROR))
+    assert (lab.storage.env.writes, lab.record().marks["env"].told) == (writes, before["env"].told)
+    assert lab.record().marks["env"].writing is None
+
+
+def test_a_back_off_names_the_key_that_nobody_knows():
+    lab = Lab("issue, two slots", in_memory(), attested=True)
+    lab.oracle.start()
+    lab.run(Adopt(credential=lab.first))
+    lab.at(10_010)
+    lab.run(plan=fault_at("mint", Fault.CRASH_AFTER))
+    lab.seam.t += 400
+    lab.storage.env.values["env"] = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
+    assert lab.run(Resolve(overwrite=frozenset({"env"})), named=True).exit is Exit.FAILED
+    waits = lab.run()
+    assert (waits.why, "key-1" in waits.message) == ("not_before", True)
+    assert lab.run(Resolve(revoke="key-1", overwrite=frozenset({"env"})), named=True).exit in (Exit.DONE, Exit.UNPROVEN)
+    assert "key-1" not in lab.system.keys
+
+
+def test_a_dry_run_of_a_leak_foresees_the_end_of_an_orphan():
+    lab = at_rest("issue, labels")
+    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
+    assert [str(each.name) for each in lab.dry(Compromise()).steps][:3] == ["SWEEP", "SWEEP", "RESERVE"]
+
+
+def test_what_is_let_in_and_unfit_is_alive_to_an_adoption():
+    lab = rotated("issue, labels")
+    current = lab.record().current.credential
+
+    def unfit(_self, credential):
+        assert credential.name == current.name
+        raise Unfit("let in, and may do nothing")
+
+    given = Credential(name="key-0", secret=Secret(lab.first.secret.reveal()))
+    result = with_target(lab, verify=unfit).run(Adopt(credential=given, retire=current.name), named=True)
+    assert result.why == "refused"
+    assert current.name in lab.system.keys
