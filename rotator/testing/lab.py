@@ -270,8 +270,9 @@ class Lab:
         each, was = self.spec.places[1].place, self.storage.env.values.get("env")
         mark, known = json.loads(was or "{}").get("mark"), self.record().marks.get(each.name)
         self.storage.env.values["env"] = text
-        noted = known is not None and known.told == mark and not known.writing
-        if each.name in self.oracle.theirs or was is None or not self.attested or noted:
+        cut_off = self.attested and known is not None and known.writing is not None
+        noted = known is not None and known.told == mark
+        if not cut_off and (each.name in self.oracle.theirs or was is None or not self.attested or noted):
             self.oracle.theirs[each.name] = self.shown(each.name)
 
     def land(self) -> None:
