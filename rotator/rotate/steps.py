@@ -11,7 +11,7 @@ from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
 from rotator.plan import labelled, orphans, shows_current, strangers
 from rotator.record import Mark
-from rotator.rotate.door import Kind
+from rotator.rotate.door import HIDDEN, Kind
 from rotator.rotate.looks import Looks, observe
 from rotator.rotate.order import Stopped
 from rotator.spec import PlaceSpec
@@ -194,10 +194,8 @@ class Steps(Looks):
         """A place that could not be read before, read: what stands there may be somebody's, or the old one again. Raises `PortError`."""
         name = each.place.name
         if step is Name.PUBLISH and self.seam.ticks() - self.started > self.order.run_time / 2:
-            self.doing, self.last_error = (
-                f"{step} (read place) in {name}",
-                Unreachable("it was not asked again: places took the run's time"),
-            )
+            self.doing = f"{step} (read place) in {name}"
+            self.last_error = Unreachable("it was not asked again: places took the run's time")
             raise self.last_error
         shows = self.shown(step, each)
         if shows == UNREAD:
@@ -238,7 +236,8 @@ class Steps(Looks):
         if isinstance(outcome.data, Mark):
             return f"{step.what} attested, not observed"
         if step.name is Name.SWEEP and step.phase == "keep" and outcome.data:
-            return f"keep {outcome.data[1]}"
+            id = outcome.data[1]
+            return f"keep {HIDDEN if self.secret_in(id) else id}"
         return outcome.error or step.phase
 
     # ---- back

@@ -150,3 +150,15 @@ def what_get_shows(lab):
 
 def theirs(name):
     return Credential(name=name, secret=Secret(THEIRS))
+
+
+def broken(lab):
+    """Somebody else's hand: current works no more, and nobody knows what does. What the human has there, if anything."""
+    current = lab.record().current.credential
+    if current.name.startswith("key"):
+        del lab.system.keys[current.name]
+    else:
+        user = lab.system.users[current.name]
+        user.secrets = [each for each in user.secrets if each != current.secret.reveal()] or [THEIRS]
+    touched(lab, broke=True)
+    return lab

@@ -1,7 +1,7 @@
 """Where nothing that anybody knows works any more, a first rotation begins anew: only then, and nothing of ours lives on unknown."""
 
 import pytest
-from labs import GRACE, ISSUE, SET, THEIRS, at_rest, crash_at, due, living, rotated, touched
+from labs import GRACE, ISSUE, SET, THEIRS, at_rest, broken, crash_at, due, living, rotated
 
 from rotator.errors import Exit
 from rotator.rotate import Adopt, Compromise, Undo
@@ -10,18 +10,6 @@ from rotator.testing.oracle import login
 from rotator.testing.twins import TwinKey
 
 NEW = Adopt(new=True)
-
-
-def broken(lab):
-    """Somebody else's hand: current works no more, and nobody knows what does. What the human has there, if anything."""
-    current = lab.record().current.credential
-    if current.name.startswith("key"):
-        del lab.system.keys[current.name]
-    else:
-        user = lab.system.users[current.name]
-        user.secrets = [each for each in user.secrets if each != current.secret.reveal()] or [THEIRS]
-    touched(lab, broke=True)
-    return lab
 
 
 def ends(lab, times=5):

@@ -269,3 +269,14 @@ def test_where_no_slot_is_free_and_a_place_shows_somebody_s_value_the_printed_co
             result = lab.run(Resolve(revoke="key-1"), named=True)
         lab.seam.t += 60
     assert (result.exit, "key-1" in lab.system.keys) == (Exit.DONE, False)
+
+
+def test_an_id_that_is_a_secret_is_not_told_where_it_becomes_the_old_one():
+    lab = at_rest("issue, labels")
+    secret = lab.record().current.credential.secret.reveal()
+    lab.system.keys[secret] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
+    lab.oracle.living = lab.system.living()
+    result = lab.run(named=True)
+    assert (result.why, lab.record().previous.credential.name == secret) == ("grace", True)
+    assert not any(secret in (each.reason or "") for each in lab.ledger.events)
+    assert secret not in repr(result)

@@ -3,25 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from labs import GRACE, THEIRS, crash_at, due, names, rotated, touched
+from labs import GRACE, THEIRS, broken, crash_at, due, names, rotated, touched
 
 from rotator.errors import Exit
 from rotator.rotate import Adopt, Compromise, Undo
 from rotator.testing.oracle import login
 from rotator.testing.twins import TwinKey
-
-
-def broken(lab):
-    """Somebody else's hand: current works no more, and nobody knows what does. What the human has there, if anything."""
-    current = lab.record().current.credential
-    if current.name.startswith("key"):
-        del lab.system.keys[current.name]
-    else:
-        user = lab.system.users[current.name]
-        user.secrets = [each for each in user.secrets if each != current.secret.reveal()] or [THEIRS]
-    touched(lab, broke=True)
-    return lab
-
 
 # ---- an undo that was done
 
