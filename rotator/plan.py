@@ -32,10 +32,14 @@ def expiring(spec: RotationSpec, r: Record, now: float) -> bool:
     return at is not None and now >= at
 
 
+def spared(r: Record) -> frozenset[str]:
+    """Ids that are ours, or accepted by a human. That of a dead one is neither: a provider may give it again."""
+    return r.base | {each.name for each in r.versions()}
+
+
 def strangers(r: Record, live: Mapping[str, Live]) -> list[str]:
     """Ids alive at the provider that are neither ours nor accepted by a human."""
-    versions = (r.current, r.pending, r.previous)
-    known = r.base | {each.credential.name for each in versions if each and each.credential}
+    known = spared(r)
     return [each for each in live if each not in known]
 
 

@@ -173,8 +173,11 @@ class Record:
 
     def known(self) -> list[Credential]:
         """Every credential that the record knows: current, pending, previous, tombstones."""
-        each = (self.current, self.pending, self.previous, *self.tombstones)
-        return [one.credential for one in each if one and one.credential]
+        return [*self.versions(), *(each.credential for each in self.tombstones)]
+
+    def versions(self) -> list[Credential]:
+        """Those that are not dead yet: current, pending, previous. The id of a dead one may be another's by now."""
+        return [each.credential for each in (self.current, self.pending, self.previous) if each and each.credential]
 
 
 # ---- the document: the record as JSON, secrets in clear, for a store to encrypt or to keep under its own access rules

@@ -286,8 +286,8 @@ class Run(Ends):
         except Conflict:
             store, target = self.ports.store, self.ports.target
             head = self.do(Name.TAKEBACK, "read record", lambda: store.read(self.spec.path), port=store, kind=Kind.READ)
-            keep = [each for each in head.known() if each.secret]
-            if not head.elsewhere and all(each.name != minted.name for each in head.known()):  # what has moved on may know it there
+            keep = [each for each in head.versions() if each.secret]
+            if not head.elsewhere and all(each.name != minted.name for each in head.versions()):  # what has moved on may know it there
                 about = {"port": target, "tries": 3, "exempt": True, "credential": minted.name}
                 self.do(Name.TAKEBACK, "take back", lambda: target.revoke(minted, keep), **about)  # type: ignore[arg-type]  # as `do` names them
             raise

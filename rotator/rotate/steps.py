@@ -9,7 +9,7 @@ from rotator.after import ROW_ASKED
 from rotator.errors import Foreign, PortError, Rejected, Unfit, Unreachable
 from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
-from rotator.plan import labelled, orphans, shows_current, strangers
+from rotator.plan import labelled, orphans, shows_current, spared, strangers
 from rotator.record import Mark
 from rotator.rotate.door import HIDDEN, Kind
 from rotator.rotate.looks import Looks, observe
@@ -142,8 +142,7 @@ class Steps(Looks):
 
     def _revoke_doomed(self, name: Name) -> Outcome:
         """Without labels an orphan is switched off first, and current must still work."""
-        r = self.record
-        mine = r.base | {each.name for each in r.known()}
+        r, mine = self.record, spared(self.record)
         for id in [each for each in r.doomed if each not in mine]:
             refused = self._revoke_orphan(name, Credential(name=id, secret=None))
             if refused:

@@ -83,6 +83,8 @@ class History:
     """Seconds after which what is minted dies by itself; 0: it does not."""
     attested: bool = False
     """Nobody can read the place; a reload says that what it shows was adopted."""
+    reuses: bool = False
+    """The provider gives the id of its newest key again once that is gone."""
 
     def line(self) -> str:
         """As JSON, to keep."""
@@ -111,7 +113,7 @@ def draw(rng: random.Random, *, most: int = 7) -> History:
     drawn = replace(drawn, again=rng.random() < AGAIN)
     if shape.startswith("issue") and rng.random() < 0.2:
         drawn = _expiring(rng, drawn)
-    return replace(drawn, attested=rng.random() < 0.2)
+    return replace(drawn, attested=rng.random() < 0.2, reuses=shape.startswith("issue") and rng.random() < 0.3)
 
 
 def _expiring(rng: random.Random, history: History) -> History:
@@ -170,9 +172,9 @@ class Told:
 class Guarded(FaultPlan):
     """Faults that can be suffered: of a mint no duplicate, of a read only what a read can suffer.
 
-    A call that arrives after its own retry and after later steps harms a target that cannot fence; what a provider without labels mints
-    long after it was asked may be anybody's; and a publish that comes late shows the one before, which after a leak had no grace, and is
-    somebody else's where nobody can read it: docs/limits.md leaves all of it open.
+    A call that arrives after its own retry and after later steps harms a target that cannot fence, or that gives an id again; what a
+    provider without labels mints long after it was asked may be anybody's; and a publish that comes late shows the one before, which after
+    a leak had no grace, and is somebody else's where nobody can read it: docs/limits.md leaves all of it open.
     """
 
     def __init__(self, plan: dict[int, Fault], *, late: bool, late_mint: bool = True, late_publish: bool = True) -> None:
@@ -203,6 +205,7 @@ class Teller:
         more: dict[str, Any] = {"attested": history.attested, "lifetime": history.lifetime}
         more |= {"reloads": (ReloadSpec("app", 3),)} if history.attested else {}
         self.lab = Lab(history.shape, storage, fences=history.fences, lag=history.lag, changes=when, **more)
+        self.lab.system.reuses = history.reuses
         if history.start is not None:
             self.lab.seam.t = history.start
         self.plans: list[FaultPlan] = []
@@ -279,7 +282,7 @@ class Teller:
         return last
 
     def _run(self, moment: Moment, command: Command | None = None, **order: Any) -> None:
-        late = self.history.fences or self.history.shape.startswith("issue")
+        late = (self.history.fences or self.history.shape.startswith("issue")) and not self.history.reuses
         labels = bool(self.lab.settings.get("labels"))
         self.leaked = self.leaked or isinstance(command, Compromise)
         faults = {number: Fault(kind) for number, kind in moment.faults}

@@ -76,6 +76,8 @@ class TwinSystem:
     """Called after every change: where an oracle looks."""
     clock: Callable[[], float] | None = None
     """The server's own time, where `now` may be off: what expires asks this one."""
+    reuses: bool = False
+    """Gives the id of its newest key again once that is gone, as a database does that numbers by the highest row there is."""
 
     def lets_in(self, name: str, secret: str) -> bool:
         """Whether this login works. The truth, for oracles."""
@@ -90,6 +92,11 @@ class TwinSystem:
     def time(self) -> float:
         """By the server's own clock."""
         return (self.clock or self.now)()
+
+    def next_id(self) -> str:
+        """The id of a new key."""
+        numbers = [int(each.removeprefix("key-")) for each in self.keys if each.removeprefix("key-").isdigit()]
+        return f"key-{max(numbers, default=0) + 1 if self.reuses else self.minted}"
 
     def living(self) -> set[tuple[str, str]]:
         """Everything that logs in. The truth, for oracles."""
@@ -305,7 +312,7 @@ class TwinIssue(IssueTarget[TwinConnection, TwinIssueSettings]):
         if self.system.refuses or (self.config.max_live and len(self.system.keys) >= self.config.max_live):
             raise Refused("no free slot", code="LimitExceeded")
         self.system.minted += 1
-        id, secret = f"key-{self.system.minted}", secrets.token_hex(16)
+        id, secret = self.system.next_id(), secrets.token_hex(16)
         ends = self.system.time() + self.config.lifetime if self.config.lifetime else None
         key = TwinKey(secret, float(int(self.system.now())), label if self.config.labels else None, expires=ends)
         self.system.keys[id], self.system.expiring = key, self.system.expiring or ends is not None

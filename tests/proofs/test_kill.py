@@ -15,13 +15,13 @@ from rotator.testing.kill.random_kills import random_kills
 from rotator.testing.kill.stories import STORIES
 from rotator.testing.kill.worker import Point
 from rotator.testing.processes import Vigil, gone_within
-from rotator.testing.stands import NAME, STANDS, IamKey, InPlace, MysqlStand, Overlapping, RedisStand
+from rotator.testing.stands import NAME, STANDS, HttpToken, IamKey, InPlace, MysqlStand, Overlapping, RedisStand
 
 KILLING = (sys.executable, "-m", "rotator.testing.kill.main")
 
 
-at_iam, at_the_twin, in_place = (
-    pytest.mark.parametrize("stand", [each.shape], indirect=True, scope="package") for each in (IamKey, Overlapping, InPlace)
+at_iam, at_a_hub, at_the_twin, in_place = (
+    pytest.mark.parametrize("stand", [each.shape], indirect=True, scope="package") for each in (IamKey, HttpToken, Overlapping, InPlace)
 )
 
 
@@ -201,6 +201,25 @@ def test_a_sample_of_kills_at_boundaries_heals(stand, tmp_path, name):
     effect, oracle = worlds.one_kill(story, point)
     assert effect == point.name
     assert oracle.violations == []
+
+
+@at_a_hub
+def test_a_key_that_was_lost_in_a_leak_heals_though_the_hub_has_given_it_a_dead_one_s_id(stand, tmp_path):
+    worlds, story = Worlds(stand, tmp_path), STORIES["compromise in grace"]
+    points, oracle = census(worlds.make(), story)
+    lost = next(each for each in points if (each.when, each.name) == ("after", "mint"))
+    effect, killed = worlds.one_kill(story, lost)
+    assert effect == "mint"
+    assert oracle.violations == killed.violations == []
+
+
+@at_a_hub
+@pytest.mark.parametrize("name", ["sweep", "sweep after a leak", "end of an orphan's grace"])
+def test_an_orphan_with_our_label_goes_its_way_where_nobody_is_killed(stand, tmp_path, name):
+    points, oracle = census(Worlds(stand, tmp_path).make(), STORIES[name])
+    assert oracle.violations == []
+    changes = {"sweep": "write record SWEEP", "sweep after a leak": "revoke orphan", "end of an orphan's grace": "write record REVOKE"}
+    assert [each for each in points if each.name.startswith(changes[name])]
 
 
 @in_place

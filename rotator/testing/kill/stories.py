@@ -24,6 +24,10 @@ def _mints(stand: Stand) -> bool:
     return stand.mints
 
 
+def _labels(stand: Stand) -> bool:
+    return stand.labels
+
+
 def _has_second_secret(stand: Stand) -> bool:
     return _has_grace(stand) and not stand.mints
 
@@ -51,7 +55,9 @@ STORIES: dict[str, Story] = {
     "abort": Story("die at write record PROMOTE", _undo),
     "recovery": Story("die at write record ISSUE", shapes=_mints),
     "take back": Story(forced=True, overtaken=True, shapes=_mints),
-    "sweep": Story("orphan", shapes=lambda stand: stand.labels),
+    "sweep": Story("orphan", shapes=_labels),
+    "sweep after a leak": Story("orphan", _leaked, shapes=_labels),
+    "end of an orphan's grace": Story("orphan, go on, later", shapes=_labels),
     # a dead one came back
     "bury": Story("rotate, restore", shapes=lambda stand: not _has_grace(stand)),
     "bury a third": Story(f"{OVER}, restore", shapes=_has_second_secret),

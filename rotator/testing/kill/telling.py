@@ -12,6 +12,7 @@ from rotator.errors import Exit
 from rotator.model import Credential
 from rotator.record import Record
 from rotator.rotate import Adopt, Command, Resolve, RunResult
+from rotator.seam import Seam
 from rotator.testing.kill.oracle import RESTING, Oracle
 from rotator.testing.kill.worker import Kill, killed
 from rotator.testing.stands import Stand, World
@@ -96,7 +97,7 @@ class Telling:
                 self.second = stand.second(world.one)
                 self.known.append(self.second)
             case ("orphan", _, _):
-                stand.orphan(world.one)
+                stand.orphan(world.one, world.spec.label(Seam().new_id()))
             case ("foreign place", _, _):
                 self.by_hand.append(world.overwrite())
             case _:

@@ -80,8 +80,8 @@ class Stand(ABC):
         """A human makes a second credential of this principal, past us. Not in place."""
         raise NotImplementedError
 
-    def orphan(self, one: str) -> None:
-        """One with our label appears that no record knows, as a late mint would."""
+    def orphan(self, one: str, label: str) -> None:
+        """One with this label of ours appears that no record knows, as a late mint would."""
         raise NotImplementedError
 
     def restore(self, credential: Credential) -> None:

@@ -12,7 +12,6 @@ from types import TracebackType
 from urllib.parse import parse_qs
 
 from rotator.model import Credential, Secret
-from rotator.seam import Seam
 from rotator.testing.servers.jupyterhub import HubServer
 from rotator.testing.servers.moto import REGION, MotoServer
 from rotator.testing.stands.base import ADMIN_FILE, Stand, Yaml
@@ -166,8 +165,8 @@ class HttpToken(Stand):
     def second(self, one: str) -> Credential:
         return self._made(one, "made by hand")
 
-    def orphan(self, one: str) -> None:
-        self._made(one, Seam().new_id())
+    def orphan(self, one: str, label: str) -> None:
+        self._made(one, f"rotator {label}")
 
     def _made(self, one: str, note: str) -> Credential:
         """A token that the server's log already tells of, so that nobody takes it for one of ours."""
