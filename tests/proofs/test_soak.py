@@ -54,7 +54,7 @@ def test_other_code_begins_anew(checkout):
     assert (found["histories"], found["parts"]) == (6, {})
 
 
-def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_path, monkeypatch):
+def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_path, monkeypatch, capsys):
     asked = tmp_path / "asked"
     say = f"import sys; open({str(asked)!r}, 'a').write(sys.argv[1]); print('progress'); print('== ' + sys.argv[1] + ' ==')"
     say += "; sys.exit(int(sys.argv[2]))"
@@ -62,6 +62,7 @@ def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_pa
     monkeypatch.setattr(soak, "KEPT", tmp_path / "kept.json")
     state = State("code", commit="abc")
     assert soak.tell_parts(state, ["good", "bad"]) == 1
+    assert capsys.readouterr().err.count("progress\n") == 1, "of what failed its end is shown"
     assert state.parts == {"good": "good (at commit abc)", "bad": "NOT GOOD: bad (at commit abc)"}
     again = State.of(tmp_path / "kept.json", "code")
     assert again == state

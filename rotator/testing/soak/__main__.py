@@ -47,6 +47,8 @@ BAD = "NOT GOOD: "
 """Before the line of a part that did not end well."""
 LONGEST = 25 * 60.0
 """Seconds of the longest part: none begins with less than this left."""
+TAIL = 60
+"""Lines that are shown of a part that ended badly."""
 GARBAGE = 100_000
 """Objects made between two looks for garbage: a twentieth of the time is saved."""
 
@@ -101,13 +103,15 @@ def histories(state: State, count: int, until: float) -> None:
 
 
 def _last_line(command: list[str]) -> tuple[str, int]:
-    """The last line of what a command prints, and its exit code; its progress is ours."""
+    """The last line of what a command prints, and its exit code; its progress is ours. Where it failed the end of it is shown."""
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as part:
         try:
             told, _ = part.communicate()
         except BaseException:
             part.terminate()  # it stops its servers first
             raise
+    if part.returncode:
+        _say("\n".join(told.splitlines()[-TAIL:]))
     lines = [each.strip("= \n") for each in told.splitlines() if each.strip()]
     return lines[-1] if lines else "nothing was printed", part.returncode
 

@@ -6,6 +6,7 @@ import base64
 import os
 import tempfile
 from abc import ABC, abstractmethod
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -86,10 +87,9 @@ class InSecretsManager(StoreStand):
 
     def __init__(self) -> None:
         self.server = MotoServer(secrets=True)
-        self._folder = tempfile.TemporaryDirectory(prefix="store-")
 
     def __enter__(self) -> Self:
-        self.drop_in = Path(self._folder.name)
+        self.drop_in = Path(_folder().name)
         (self.drop_in / "entry_points.txt").write_text(_ENTRY_POINTS)
         from rotator.testing.servers import aws_models  # not at the top: it needs botocore
 
@@ -101,7 +101,6 @@ class InSecretsManager(StoreStand):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         super().__exit__(kind, error, trace)
         self._models.__exit__(kind, error, trace)
-        self._folder.cleanup()
 
     def settings(self, folder: Path, one: str) -> Yaml:
         id, secret = self.server.admin_key
@@ -109,6 +108,12 @@ class InSecretsManager(StoreStand):
         login = {"access_key_id": id, "secret_access_key": {"file": TOKEN_FILE}}
         place = {"region": REGION, "account": ACCOUNT, "endpoint_url": self.server.url, "prefix": _prefix(one)}
         return {"type": "aws_read_at_once", **place, "credentials": login}
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """The drop-in directory: one for this process, since a loader leaves it on the path, where a second one would offer the same store."""
+    return tempfile.TemporaryDirectory(prefix="store-")
 
 
 def _prefix(one: str) -> str:
