@@ -70,6 +70,21 @@ def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_pa
     assert asked.read_text() == "goodbadbad"
 
 
+def test_a_part_and_histories_may_be_told_by_two_calls_at_once(tmp_path):
+    kept = tmp_path / "kept.json"
+    before = State("code", histories=5, next_seed=5, parts={"again": "NOT GOOD: 1 failed"})
+    before.keep(kept)
+    histories, part = State.of(kept, "code"), State.of(kept, "code")
+    histories.histories = histories.next_seed = 9
+    histories.keep(kept)
+    part.parts |= {"again": "told", "new": "NOT GOOD: 2 failed"}
+    part.keep(kept)
+    histories.keep(kept)
+    told = State("code", histories=9, next_seed=9, parts={"again": "told", "new": "NOT GOOD: 2 failed"})
+    assert State.of(kept, "code") == histories == part == told
+    assert [each.name for each in tmp_path.iterdir()] == ["kept.json"]
+
+
 def test_a_part_that_does_not_fit_into_this_call_is_left_for_the_next_one(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(soak, "PARTS", {"long": ["-c", "print('told')"]})
     monkeypatch.setattr(soak, "KEPT", tmp_path / "kept.json")

@@ -1,8 +1,8 @@
 """`python -m rotator.testing.soak`: hundreds of thousands of random histories, every kill, and the slow tests. `make soak`.
 
 It may be interrupted, and goes on where it ended, as long as nothing that a history runs has changed: the count stands in
-docs/reliability.json. A call takes an hour and a half at most: what does not fit in is left for the next one. Progress is on stderr;
-it writes RELIABILITY.md. Exit code 1 where a law was broken.
+docs/reliability.json. A call takes an hour and a half at most: what does not fit in is left for the next one. Parts that wait for servers
+may be told beside histories, by a second call. Progress is on stderr; it writes RELIABILITY.md. Exit code 1 where a law was broken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rotator.testing.lab import as_objects
 from rotator.testing.memory_ledger import numbering
 from rotator.testing.shrink import shorter
 from rotator.testing.soak.report import report
-from rotator.testing.soak.state import State, code_of, commit_of
+from rotator.testing.soak.state import BAD, State, code_of, commit_of
 
 ROOT = Path.cwd()
 KEPT = ROOT / "docs" / "reliability.json"
@@ -43,8 +43,6 @@ PARTS = {
     "tests": ["-m", "pytest", "-m", "soak", "-q"],
 }
 """The proofs that are told as a whole, by their names. With records at a server: the shapes of the core."""
-BAD = "NOT GOOD: "
-"""Before the line of a part that did not end well."""
 LONGEST = 25 * 60.0
 """Seconds of the longest part: none begins with less than this left."""
 TAIL = 60

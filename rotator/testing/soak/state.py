@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+BAD = "NOT GOOD: "
+"""Before the line of a part that did not end well."""
 
 
 @dataclass
@@ -39,11 +44,25 @@ class State:
         return State(code)
 
     def keep(self, path: Path) -> None:
-        """Write it, whole or not at all."""
+        """Write it, whole or not at all, with what another call has told meanwhile: parts may be told beside histories."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temp = path.with_suffix(".new")
-        temp.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        temp.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            self._take(State.of(path, self.code))
+            temp = path.with_suffix(".new")
+            temp.write_text(json.dumps(asdict(self), indent=1) + "\n")
+            temp.replace(path)
+        finally:
+            os.close(folder)
+
+    def _take(self, beside: State) -> None:
+        """What another call has told of the same code: more histories, and parts, of which one that ended well counts."""
+        mine = {name for name, line in self.parts.items() if not line.startswith(BAD) or beside.parts.get(name, BAD).startswith(BAD)}
+        parts = {**beside.parts, **{name: self.parts[name] for name in mine}}
+        if beside.next_seed > self.next_seed:
+            vars(self).update(vars(beside))
+        self.parts = parts
 
 
 def code_of() -> str:
