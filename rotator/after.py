@@ -76,7 +76,8 @@ def _stage(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, _now: f
 
 def _reserve(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
     id, ids = outcome.data
-    return r.but(pending=Pending(id, step.what, None, frozenset(ids), now + LEASE))
+    accepted = r.base & {*ids}  # what is gone by now may give its id to the one that we mint
+    return r.but(pending=Pending(id, step.what, None, frozenset(ids), now + LEASE), base=accepted)
 
 
 def _issue(_spec: RotationSpec, _step: Step, outcome: Outcome, r: Record, _now: float) -> Record:

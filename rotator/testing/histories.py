@@ -217,7 +217,7 @@ class Teller:
     def tell(self) -> Told:
         """From the adoption through every moment to its rest."""
         lab = self.lab
-        lab.adopt()
+        self._adopt()
         for each in self.history.moments:
             self.passes(self.comes(each.after))
             self._act(each)
@@ -230,6 +230,19 @@ class Teller:
             humans=self.touched,
             ends={why: ends.count(why) for why in ends},
         )
+
+    def _adopt(self) -> None:
+        """Where ids are given again, somebody's key is accepted, and deleted before we mint: ours has its id."""
+        lab, theirs = self.lab, ("key-1", "a-secret-of-a-human-0123456789-0000")
+        accepted = self.history.reuses and bool(lab.settings.get("labels"))
+        if accepted:
+            lab.system.keys[theirs[0]] = TwinKey(theirs[1], lab.seam.now() - 500)
+            lab.oracle.strangers.add(theirs)
+        lab.adopt()
+        if accepted:
+            del lab.system.keys[theirs[0]]
+            lab.oracle.strangers.remove(theirs)
+            lab.oracle.living = lab.system.living()
 
     def comes(self, after: float) -> float:
         """When a moment comes."""
