@@ -23,6 +23,7 @@ from types import FunctionType, ModuleType, TracebackType
 from typing import Any, ClassVar, Literal, NoReturn
 
 import pytest
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from rotator.model import Credential, Secret
 from rotator.target import Denied, Level, PortError, Rejected, Target, Unreachable
@@ -87,6 +88,11 @@ def raised(call: Callable[[], object]) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 - it is looked at, whatever it is
         return error
     return None
+
+
+def tried(call: Callable[[], object], times: int = 5) -> None:
+    """Have this call succeed: with a short deadline a busy machine may take it more than once. Raises what the last one raises."""
+    Retrying(stop=stop_after_attempt(times), retry=retry_if_exception_type(Unreachable), reraise=True)(call)
 
 
 def leaks(error: BaseException, canary: str = CANARY) -> list[str]:
@@ -224,7 +230,7 @@ class TargetContract:
 
     def test_every_call_to_a_frozen_system_ends_within_its_deadline(self, bench: Any) -> None:
         fresh, used = bench.make_target(timeout=bench.timeout), bench.make_target(timeout=bench.timeout)
-        used.check([bench.current])
+        tried(lambda: used.check([bench.current]))
         with bench.frozen():
             for target in (used, fresh):
                 for call in [*self.changes(target, bench), *self.reads(target, bench)]:
