@@ -20,7 +20,8 @@ MEANS = """\
   faults (crash before; crash after, reply lost; error without effect; timeout with effect; effect visible late; duplicated call; disk full;
   right taken away), commands of humans (undo, hold, compromise), passwords, keys and place values set by strangers, clocks that jump
   (an hour, a day, ten years back), suspends, late providers, providers that give an id again, and two runners effect by effect. Three in
-  ten go by a cron expression in one of six time zones, around a change of its clock. After every effect an oracle asks the twin itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the next rotation.
+  ten go by a cron expression in one of six time zones, around a change of its clock. After every effect an oracle asks the twin
+  itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the next rotation.
   `python -m rotator.testing.soak --seed N` tells one again. To save time, events are numbered here where they are digested elsewhere; the
   chain is walked all the same.
 - **Kills**: real SIGKILLs of real runs, at every boundary and at random moments (`make kill`), on PostgreSQL in place and alternating, on
