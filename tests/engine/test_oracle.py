@@ -4,8 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from labs import GRACE, ISSUE, rotated
+from labs import GRACE, ISSUE, at_rest, due, rotated
 
+from rotator import plan
 from rotator.errors import Exit
 from rotator.model import Place, Secret
 from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Undo
@@ -232,4 +233,22 @@ def test_a_lab_whose_keys_expire_and_whose_place_nobody_reads_comes_to_rest(shap
     lab.at(12_700)
     assert lab.run().why == "at rest"
     assert lab.record().current.credential.expires is not None
+    assert lab.oracle.violations == []
+
+
+def test_an_engine_that_never_rotates_is_seen(monkeypatch):
+    monkeypatch.setattr(plan, "ROWS", [each for each in plan.ROWS if each is not plan.row_24])
+    lab = due("overlapping")
+    result = lab.run()
+    assert result.why == "at rest"
+    lab.oracle.at_rest(result)
+    assert [each for each in lab.oracle.violations if each.startswith("I6: a slot is due at rest")]
+
+
+def test_a_slot_that_comes_once_the_last_run_has_begun_is_not_held_against_it():
+    lab = at_rest("overlapping")
+    lab.at(19_950)
+    result = lab.run()
+    lab.at(20_100)
+    lab.oracle.at_rest(result)
     assert lab.oracle.violations == []
