@@ -106,3 +106,15 @@ def test_a_lost_key_that_a_human_accepts_is_left_alone():
     lab.run()
     assert lost in living(lab)
     assert lost in lab.record().base
+
+
+def test_an_accepted_key_that_is_still_there_stays_accepted_over_a_rotation():
+    lab = at_rest("issue, labels")
+    lab.system.keys["key-theirs"] = TwinKey("a-secret-of-a-human-0123456789", lab.seam.now())
+    touched(lab)
+    assert lab.run(Resolve(accept="key-theirs")).exit is Exit.DONE
+    for wait in (20_000, 1_900, 400):
+        lab.seam.t += wait
+        last = lab.run()
+    assert (last.why, lab.record().base) == ("at rest", {"key-theirs"})
+    assert "key-theirs" in living(lab)
