@@ -10,7 +10,7 @@ import pytest
 
 from rotator.testing.processes import descendants, gone_within
 from rotator.testing.soak import __main__ as soak
-from rotator.testing.soak.state import State, code_of
+from rotator.testing.soak.state import State, code_of, interpreter
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def test_histories_go_on_where_the_last_call_ended_and_a_broken_law_is_never_for
     assert (done.returncode, "1 violations" in done.stdout) == (1, True)
     report = (checkout / "RELIABILITY.md").read_text()
     assert "| histories | 12 (seeds 0 to 11) |" in report
+    assert f"| told by | {interpreter()}: 12 |" in report
     assert "| violations | **1** |" in report
     assert "| kills | not run on this code |" in report
     assert "seed 3: I1" in report

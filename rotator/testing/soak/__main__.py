@@ -28,7 +28,7 @@ from rotator.testing.lab import as_objects
 from rotator.testing.memory_ledger import numbering
 from rotator.testing.shrink import shorter
 from rotator.testing.soak.report import report
-from rotator.testing.soak.state import BAD, State, code_of, commit_of
+from rotator.testing.soak.state import BAD, State, code_of, commit_of, interpreter
 
 ROOT = Path.cwd()
 KEPT = ROOT / "docs" / "reliability.json"
@@ -53,7 +53,8 @@ GARBAGE = 100_000
 
 def prepare() -> None:
     """Make this process one for many histories."""
-    gc.set_threshold(GARBAGE)
+    if hasattr(gc, "set_threshold"):  # PyPy looks for garbage in its own way
+        gc.set_threshold(GARBAGE)
     numbered = numbering()
     for module in (door, memory_ledger):
         vars(module)["link"] = numbered
@@ -80,6 +81,7 @@ def add(state: State, found: State, count: int) -> None:
     state.histories, state.runs, state.faults = state.histories + count, state.runs + found.runs, state.faults + found.faults
     state.by_shape = dict(Counter(state.by_shape) + Counter(found.by_shape))
     state.ends = dict(Counter(state.ends) + Counter(found.ends))
+    state.interpreters = dict(Counter(state.interpreters) + Counter({interpreter(): count}))
     state.violations += found.violations
 
 

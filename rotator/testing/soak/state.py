@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,8 @@ class State:
     faults: int = 0
     by_shape: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
+    interpreters: dict[str, int] = field(default_factory=dict)
+    """Histories by what has told them: the code is the same, the interpreter need not be."""
     violations: list[str] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)
     """The last line of each proof that is told as a whole, by its name: those that ended well are not told again on this code."""
@@ -63,6 +66,11 @@ class State:
         if beside.next_seed > self.next_seed:
             vars(self).update(vars(beside))
         self.parts = parts
+
+
+def interpreter() -> str:
+    """What tells histories here, with its own version. The code is pure Python: PyPy, which compiles as it goes, tells the same days."""
+    return f"{platform.python_implementation()} {'.'.join(str(each) for each in sys.implementation.version[:3])}"
 
 
 def code_of() -> str:
