@@ -32,8 +32,9 @@ from rotator.testing.soak.state import BAD, State, code_of, commit_of, interpret
 
 ROOT = Path.cwd()
 KEPT = ROOT / "docs" / "reliability.json"
-CHUNK, ROUND = 100, 5
-"""Histories of one piece of work, and how many of those a core gets in one round."""
+CHUNK, ROUND = 20, 25
+"""Histories of one piece of work, and how many of those a process gets in one round. At the end of a round all wait for the last piece:
+small ones idle less."""
 KILL, CORE = ["-m", "rotator.testing.kill"], ["--shapes", "postgres in place", "postgres alternating", "aws_iam_key", "http_token"]
 PARTS = {
     "kills": KILL,
@@ -85,13 +86,12 @@ def add(state: State, found: State, count: int) -> None:
     state.violations += found.violations
 
 
-def histories(state: State, count: int, until: float) -> None:
-    """Tell so many more, on every core, until then at most. What is counted is kept after each round of some ten seconds."""
+def histories(state: State, count: int, until: float, processes: int) -> None:
+    """Tell so many more, by so many processes, until then at most. What is counted is kept after each round of some ten seconds."""
     begun, last = time.monotonic(), state.next_seed + count
-    cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, initializer=prepare) as pool:
+    with ProcessPoolExecutor(processes, initializer=prepare) as pool:
         while state.next_seed < last and time.monotonic() < until:
-            round_end = min(last, state.next_seed + ROUND * CHUNK * cores)
+            round_end = min(last, state.next_seed + ROUND * CHUNK * processes)
             firsts = range(state.next_seed, round_end, CHUNK)
             counts = [min(CHUNK, round_end - each) for each in firsts]
             for number, found in zip(counts, pool.map(chunk, firsts, counts), strict=True):
@@ -142,6 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--histories", type=int, default=200_000)
     parser.add_argument("--minutes", type=float, default=85.0, help="at most for this call")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="that tell histories; as many as there are cores")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what else is told, if it was not on this code")
     parser.add_argument("--seed", type=int, help="tell the history of this seed alone, and print it")
     given = parser.parse_args()
@@ -155,7 +156,7 @@ def main() -> int:
     state = State.of(KEPT, code_of())
     state.commit = commit_of(ROOT)
     bad = tell_parts(state, given.parts, until)
-    histories(state, given.histories, until)
+    histories(state, given.histories, until, given.processes)
     (ROOT / "RELIABILITY.md").write_text(report(state, PARTS))
     parts = "; ".join(f"{name}: {line}" for name, line in state.parts.items())
     print(f"soak: {state.histories} histories, {len(state.violations)} violations; {parts}")  # noqa: T201 - the result
