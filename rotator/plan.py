@@ -15,6 +15,11 @@ from rotator.spec import RotationSpec
 from rotator.step import FOREIGN, MINT_TOLERANCE, Name, Seen, Step
 from rotator.target import Live
 
+BRIEF = 120.0
+"""Seconds: what dies by itself within these is not gone back to. Clocks may differ by 60, and the next one is to be made meanwhile."""
+
+ROW_HOLD = 18
+
 # ---- what the rows ask
 
 
@@ -192,17 +197,23 @@ def row_9(_spec: RotationSpec, r: Record, _seen: Seen, _now: float) -> Step | No
 
 
 def row_10(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:
-    """Current compromised or expired, or a human's undo in this run; previous can be gone back to."""
+    """Current compromised or expired, or a human's undo in this run; previous can be gone back to, and lasts."""
     c, q = r.current, r.previous
     assert c is not None  # rows 3 and 9 have passed
     expired = c.id in seen.died
     leaked = c.id in r.compromised or expired
     if not q or (q.id in r.compromised and not expired) or q.revoke_intent or q.revoked or spec.in_place or q.id in seen.died:
         return None
-    if not (leaked or seen.undo) or q.credential.secret is None:
+    if not (leaked or seen.undo) or q.credential.secret is None or (q.credential.expired(now + BRIEF) and not expired):
         held = r.hold is not None and now < r.hold.until and (q.disable_intent or q.disabled_at)
-        return Step(Name.ENABLE, 18, "act") if held else None  # at once, whatever place is open
+        return Step(Name.ENABLE, ROW_HOLD, "act") if held else None  # at once, whatever place is open
     return Step(Name.ENABLE, 10, "act", leaked) if q.disable_intent or q.disabled_at else Step(Name.UNDO, 10, "act", leaked)
+
+
+def undoes(spec: RotationSpec, r: Record, seen: Seen, now: float) -> bool:
+    """Whether a run would make the old one current again: row 10, but for what it does under the number of row 18."""
+    step = row_10(spec, r, seen, now) if r.current else None
+    return step is not None and step.row != ROW_HOLD
 
 
 def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None:

@@ -44,11 +44,12 @@ class Ends(Humans):
         if worse:
             why, code, end, detail = worse, ENDS[worse].exit, ENDS[worse], detail or about
         told, text = self._once_more(fix or end.fix, why, code), "; ".join([*self.done(), end.text])
+        text = f"{text}: {detail}" if detail else text
         return RunResult(
             spec=self.spec.name,
             exit=code,
             why=why,
-            message=f"{text}: {detail}" if detail else text,
+            message=text if code is Exit.DONE else text + self._untold(f"{text} {told}"),
             fix=told.format(spec=self.spec.name) if told and not fix else told,
             wake=until or (self.looks_by(step.what) if step and step.name is Name.WAIT else self.next_wake(why)),
             steps=tuple(self.steps),
@@ -71,6 +72,11 @@ class Ends(Humans):
     def _unknown(self) -> list[str]:
         """Ids that live and that the record does not know, to be told."""
         return [HIDDEN if self.secret_in(each) else each for each in strangers(self.record, self.seen.live)]
+
+    def _untold(self, said: str) -> str:
+        """What lives at the provider, and what was said does not name: whatever ended the run, somebody is to know of it."""
+        ids = [each for each in self._unknown() if each not in said]
+        return f"; nobody knows {', '.join(ids)}" if ids else ""
 
     def done(self) -> list[str]:
         """What this run has done to its end, in words."""
@@ -129,12 +135,14 @@ class Ends(Humans):
 
     def looks_by(self, until: float) -> float:
         """The end of a wait, or earlier: places are looked at as often as ever, and current is renewed before it expires."""
-        c, now, renewed = self.record.current, self.seam.now(), renewal(self.spec, self.record)
+        c, q, now, renewed = self.record.current, self.record.previous, self.seam.now(), renewal(self.spec, self.record)
         times = [until, now + self.spec.check_every]
         if renewed is not None and renewed > now:
             times.append(renewed)
         elif c and c.credential.expires and not c.credential.expired(now):  # it could not be renewed yet: half of what is left
             times.append(now + max(60.0, (c.credential.expires.timestamp() - now) / 2))
+        if q and q.credential.expires and self._leaked():  # it is in the way of a new one, and was too brief to be gone back to
+            times.append(max(q.credential.expires.timestamp(), now + 60.0))
         return min(times)
 
     def next_wake(self, why: str) -> float | None:

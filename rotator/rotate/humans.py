@@ -13,7 +13,7 @@ from rotator.audit import EventName, Phase, Result
 from rotator.errors import Rejected, Unfit
 from rotator.generate import password
 from rotator.model import Credential, Level, Shape
-from rotator.plan import labelled, renewal, strangers, unobserved
+from rotator.plan import BRIEF, labelled, renewal, strangers, undoes, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
 from rotator.rotate.door import Kind
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
@@ -46,6 +46,9 @@ class Humans(Steps):
             raise Stopped("refused", "the old credential is marked as leaked: it is not kept alive")
         if command.seconds and not q.disable_intent and not self._alive(q):
             raise Stopped("refused", "the old credential is dead already: somebody has changed or removed it at the target")
+        if command.seconds and undoes(self.spec, self.record, self.seen, self.seam.now()):
+            back = "current is marked as leaked, or has expired: the old credential becomes current again, and no hold would be left of it"
+            raise Stopped("refused", back, fix=f"`rotator run {self.spec.name}`; then hold what is the old one")
         until, renewed = self.seam.now() + command.seconds, renewal(self.spec, self.record)
         longer = self.record.hold is None or until > self.record.hold.until
         if renewed is not None and command.seconds and longer and until > renewed - self.spec.soak:
@@ -72,6 +75,8 @@ class Humans(Steps):
             raise Stopped("refused", "it was gone back already", fix=f"`rotator run {self.spec.name}` shows it everywhere")
         if q.id in r.compromised:
             raise Stopped("refused", "the old credential is marked as leaked, or was refused when it was tried before")
+        if q.credential.expired(self.seam.now() + BRIEF):
+            raise Stopped("refused", f"the old credential expires at {q.credential.expires:%H:%M:%S} UTC: too soon to go back to it")
         self.tell(Phase.RECORD, EventName.UNDO_ASKED, outcome=Result.SUCCESS)
         self.seen = self.seen.but(undo=True)
         return r

@@ -375,7 +375,7 @@ class Teller:
         if last.exit is Exit.DONE and last.why == "at rest" and mine not in living:
             oracle.violate("I13", "at rest, and current does not log in")
         for name, _ in sorted(living - oracle.strangers - {each for each in map(login, record.known()) if each}):
-            if last.exit is Exit.DONE or name not in last.message:
+            if last.exit is Exit.DONE or name not in f"{last.message} {last.fix}":
                 oracle.violate("I4", f"{name} lives, and neither record nor message names it: {last.why}")
 
 
