@@ -23,7 +23,7 @@ MEANS = """\
   ten go by a cron expression in one of six time zones, around a change of its clock. After every effect an oracle asks the twin
   itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the next rotation.
   `python -m rotator.testing.soak --seed N` tells one again; with another time zone database three in 250 are other days. To save time,
-  events are numbered here where they are digested elsewhere; the chain is walked all the same.
+  events are numbered here where they are digested elsewhere, and carry seconds for a date; the chain is walked all the same.
 - **Kills**: real SIGKILLs of real runs, at every boundary and at random moments (`make kill`), on PostgreSQL in place and alternating, on
   MariaDB and Redis with two passwords, on an IAM (moto), on JupyterHub and on an overlapping twin. The oracle asks the servers themselves.
   At PostgreSQL, the IAM and JupyterHub once more with records in OpenBao, and in Secrets Manager (moto; without random moments, as it bears
