@@ -198,3 +198,16 @@ def test_one_that_somebody_has_killed_already_is_not_said_to_be_held(shape):
     touched(lab)
     result = lab.run(HoldUntil("somebody misses it", 500.0), named=True)
     assert (result.why, "dead already" in result.message, lab.record().hold) == ("refused", True, None)
+
+
+@pytest.mark.parametrize("shape", GRACE)
+def test_no_hold_is_promised_for_an_old_one_that_is_about_to_be_current_again(shape):
+    lab = rotated(shape)
+    old = lab.record().previous.credential.name
+    assert lab.run(Compromise(), plan=crash_at("write record UNDO")) == "crashed"
+    result = lab.run(HoldUntil("month end", 3000), named=True)
+    assert (result.exit, result.why, lab.record().hold) == (Exit.FAILED, "refused", None)
+    assert "becomes current again" in result.message
+    assert lab.run(HoldUntil("none", 0.0), named=True).exit is Exit.DONE, "to give a hold up promises nothing"
+    assert old in living(lab)
+    assert lab.oracle.violations == []

@@ -2,7 +2,7 @@
 
 import pytest
 from expiring import in_grace, until
-from labs import ISSUE, LABEL, at_rest, fault_at, names, rotated, with_target
+from labs import ISSUE, LABEL, at_rest, fault_at, names, rotated, touched, with_target
 
 from rotator.errors import Exit, Unfit
 from rotator.model import Credential, Secret
@@ -84,3 +84,13 @@ def test_what_is_let_in_and_unfit_is_alive_to_an_adoption():
     result = with_target(lab, verify=unfit).run(Adopt(credential=given, retire=current.name), named=True)
     assert result.why == "refused"
     assert current.name in lab.system.keys
+
+
+def test_whatever_ends_a_run_its_last_words_name_a_key_that_nobody_knows():
+    lab = at_rest("issue, two slots")
+    lab.system.keys["key-lost"] = TwinKey("a-secret-that-nobody-has-0123456789", lab.seam.now())
+    lab.somebody_writes('{"fields": {"USER": "somebody", "PASSWORD": "else"}}')
+    touched(lab)
+    result = lab.run()
+    assert (result.exit, result.why) == (Exit.HUMAN, "foreign_change of place")
+    assert result.message.endswith("; nobody knows key-lost")
