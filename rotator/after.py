@@ -92,10 +92,10 @@ def _recover(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: 
     return r.but(doomed=(), pending=changed(r.pending, mint_until=now + LEASE))
 
 
-def _sweep(_spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
+def _sweep(spec: RotationSpec, step: Step, outcome: Outcome, r: Record, now: float) -> Record:
     if step.phase == "keep":
         old = Previous(outcome.data[0], Credential(name=outcome.data[1], secret=None), now, orphan=True) if outcome.data else None
-        return r.but(previous=old, revoke_after=None) if old else r
+        return r.but(previous=old, revoke_after=now + spec.grace) if old else r  # row 23 is after 14: every place shows current
     if step.phase == "back":
         return r.but(doomed=tuple(each for each in r.doomed if each != step.what))
     return r.but(doomed=tuple(outcome.data) if step.phase == "intent" else ())

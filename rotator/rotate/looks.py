@@ -11,6 +11,7 @@ from rotator.audit import EventName
 from rotator.destination import Attested, Destination
 from rotator.errors import PortError, Rejected, Unfit, Unreachable
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
+from rotator.plan import spent
 from rotator.record import Record
 from rotator.reload import Reload
 from rotator.rotate.door import HIDDEN, Door, Kind
@@ -176,8 +177,11 @@ class Looks(Door):
 
     # ---- the gate before an intent
 
-    def gate(self, step: Name) -> Outcome:
-        """Every place read again shows current, current logs in, the old one is not in use, clocks agree. Else how the step ends."""
+    def gate(self, step: Name, *, alone: bool = False) -> Outcome:
+        """Every place read again shows current, current logs in, the old one is not in use, clocks agree. Else how the step ends.
+
+        `alone`: current has expired, so that it need not log in.
+        """
         r = self.record
         assert r.current is not None
         shows = self.read_places(step)
@@ -186,7 +190,8 @@ class Looks(Door):
             return Outcome("Unreachable")
         if any(each != r.current.id for each in shows.values()):
             return Outcome("drift", observe(r, shows))
-        return self.current_refused(step) or self.in_use(step) or (Outcome("clock") if self.clock_suspect(step) else OK)
+        refused = None if alone else self.current_refused(step)
+        return refused or self.in_use(step) or (Outcome("clock") if self.clock_suspect(step) else OK)
 
     def in_use(self, step: Name) -> Outcome | None:
         """Whether somebody else still uses the old one. Our own logins do not count; a compromised one is not spared."""
@@ -311,7 +316,7 @@ class Looks(Door):
         r, q, now = self.record, self.record.previous, self.seam.now()
         if not (current.expired(now) or self.died_by_itself()):
             return False
-        ends = q is None or q.revoke_intent or q.revoked or q.id in self.seen.died
+        ends = q is None or q.revoke_intent or q.revoked or q.id in self.seen.died or spent(self.spec, r, self.seen, now)
         back = q is not None and q.credential.secret is not None
         if not current.expired(now):
             return q is None or bool(back and not ends and q.id not in r.compromised)

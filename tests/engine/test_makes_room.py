@@ -1,15 +1,21 @@
 """What stands in the way of a new one goes, or is named: an old one beside an expired current, a key that nobody knows."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from expiring import in_grace, until
-from labs import ISSUE, LABEL, at_rest, fault_at, names, rotated, touched, with_target
+from labs import ISSUE, LABEL, at_rest, before, fault_at, names, rotated, touched, with_target
 
 from rotator.errors import Exit, Unfit
 from rotator.model import Credential, Secret
+from rotator.record import Hold
 from rotator.rotate import Adopt, Compromise, Resolve
 from rotator.testing.faults import Fault
 from rotator.testing.lab import PATH, EverySlot, Lab, in_memory
 from rotator.testing.twins import TwinKey
+
+SECRET = "late-secret-0123456789-0123456789"
 
 
 def leaked_old_one(shape):
@@ -68,7 +74,7 @@ def test_a_back_off_names_the_key_that_nobody_knows():
 
 def test_a_dry_run_of_a_leak_foresees_the_end_of_an_orphan():
     lab = at_rest("issue, labels")
-    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
+    lab.system.keys["key-late"] = TwinKey(SECRET, lab.seam.now(), label=LABEL)
     assert [str(each.name) for each in lab.dry(Compromise()).steps][:3] == ["SWEEP", "SWEEP", "RESERVE"]
 
 
@@ -94,3 +100,57 @@ def test_whatever_ends_a_run_its_last_words_name_a_key_that_nobody_knows():
     result = lab.run()
     assert (result.exit, result.why) == (Exit.HUMAN, "foreign_change of place")
     assert result.message.endswith("; nobody knows key-lost")
+
+
+def spent_orphan(plan=None):
+    """Current has expired, beside an orphan with our label whose grace and soak are over: nobody looked for days."""
+    lab = in_grace("issue, labels", when=EverySlot(1e9))
+    for seconds in (1_200, 400):
+        lab.seam.t += seconds
+        lab.run()
+    lab.system.keys["key-late"] = TwinKey(SECRET, lab.seam.now(), label=LABEL)
+    touched(lab)
+    lab.run(plan=plan)
+    assert lab.record().previous.orphan
+    late = lab.system.keys["key-late"]
+    until(lab, lab.seam.t + 3 * 86_400)
+    lab.system.keys["key-late"] = late  # it lives longer than those of today
+    touched(lab, broke=True)
+    return lab
+
+
+@pytest.mark.parametrize("plan", [None, fault_at("write record SWEEP", Fault.CRASH_AFTER)], ids=["in time", "killed"])
+def test_an_orphan_whose_time_is_over_makes_room_for_what_replaces_an_expired_current(plan):
+    lab = spent_orphan(plan)
+    result = lab.run(named=True)
+    assert names(result)[1:5] == ["REVOKE", "REVOKE", "CONFIRM", "RESERVE"]
+    assert (result.exit, lab.system.living()) == (Exit.DONE, {lab.shown("env")})
+
+
+def test_an_orphan_that_a_place_may_show_makes_no_room():
+    lab = spent_orphan()
+    lab.somebody_writes(json.dumps({"fields": {"USER": "key-late", "PASSWORD": SECRET}}))
+    touched(lab)
+    result = lab.run(named=True)
+    assert (result.exit, result.why, "REVOKE" in names(result)) == (Exit.HUMAN, "expired", False)
+    assert "key-late" in lab.system.keys
+
+
+def test_an_orphan_that_comes_to_be_shown_in_mid_run_makes_no_room():
+    lab = spent_orphan()
+    somebody = before("write record CLAIM", lambda: lab.somebody_writes(json.dumps({"fields": {"USER": "key-late", "PASSWORD": SECRET}})))
+    result = lab.run(plan=somebody, named=True)
+    assert (result.exit, result.why, "key-late" in lab.system.keys) == (Exit.HUMAN, "foreign_change of place", True)
+
+
+@pytest.mark.parametrize("why", ["hold", "retire"])
+def test_an_orphan_that_is_held_or_that_nothing_replaces_makes_no_room(why):
+    lab = spent_orphan()
+    if why == "hold":
+        known = lab.record().but(hold=Hold("somebody", "an audit", lab.seam.now() + 5_000), writes=("by hand",))
+        lab.truth.write(PATH, known)
+        lab.oracle.seen = lab.record()
+    else:
+        lab.spec = replace(lab.spec, retire=True)
+    result = lab.run(named=True)
+    assert (result.exit, "key-late" in lab.system.keys) == (Exit.HUMAN, True)

@@ -46,13 +46,14 @@ def test_histories_go_on_where_the_last_call_ended_and_a_broken_law_is_never_for
     assert "seed 3: I1" in report
 
 
-def test_other_code_begins_anew(checkout):
+def test_other_code_begins_anew_with_histories_that_were_not_told_before(checkout):
     kept = checkout / "docs/reliability.json"
     kept.parent.mkdir()
     State("another code", histories=10**6, next_seed=10**6, parts={"kills": "0 violations"}).keep(kept)
     assert call(checkout).returncode == 0
     found = json.loads(kept.read_text())
-    assert (found["histories"], found["parts"]) == (6, {})
+    assert (found["histories"], found["parts"], found["first_seed"]) == (6, {}, 10**6)
+    assert "| histories | 6 (seeds 1,000,000 to 1,000,005) |" in (checkout / "RELIABILITY.md").read_text()
 
 
 def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_path, monkeypatch, capsys):

@@ -52,7 +52,10 @@ def report(state: State, names: Iterable[str]) -> str:
     rows = [
         ("code", f"{state.code}, last at commit {state.commit}"),
         ("written", datetime.now(UTC).isoformat(timespec="minutes")),
-        ("histories", f"{state.histories:,} (seeds 0 to {state.next_seed - 1:,})" if state.histories else "none on this code yet"),
+        (
+            "histories",
+            f"{state.histories:,} (seeds {state.first_seed:,} to {state.next_seed - 1:,})" if state.histories else "none on this code yet",
+        ),
         ("told by", "; ".join(f"{name}: {count:,}" for name, count in sorted(state.interpreters.items())) or "-"),
         ("runs in them", f"{state.runs:,}"),
         ("faults that struck", f"{state.faults:,}"),

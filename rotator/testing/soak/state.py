@@ -25,6 +25,7 @@ class State:
     """Of all that a history runs: see `code_of`."""
     commit: str = ""
     """The last one at which histories were told."""
+    first_seed: int = 0
     next_seed: int = 0
     histories: int = 0
     runs: int = 0
@@ -39,11 +40,12 @@ class State:
 
     @staticmethod
     def of(path: Path, code: str) -> State:
-        """What the file says of this code, or a new state where it speaks of another."""
+        """What the file says of this code. Where it speaks of another: a new state, which begins with seeds that were not told there."""
         if path.exists():
             found: dict[str, Any] = json.loads(path.read_text())
             if found.get("code") == code:
                 return State(**found)
+            return State(code, first_seed=found["next_seed"], next_seed=found["next_seed"])
         return State(code)
 
     def keep(self, path: Path) -> None:
