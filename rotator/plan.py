@@ -224,25 +224,27 @@ def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
     if spec.retire or not (leaked or expiring(spec, r, now)):
         return None
     if q and not spec.in_place:
-        return _makes_room(q, seen, over=spent(spec, r, seen, now)) if c.id in seen.died else None
+        if c.id not in seen.died or not gives_way(spec, r, seen, now):
+            return None
+        return Step(Name.CONFIRM, 16, "act") if q.revoked else _revoke(17, seen)
     if leaked and not spec.is_set and spec.can.labels and labelled(spec, strangers(r, seen.live), seen.live):
         return _sweep(11, seen)
     return _begin(11, spec, now)
 
 
-def _makes_room(q: Previous, seen: Seen, *, over: bool) -> Step | None:
-    """Current has expired: an old one that nobody can go back to goes at once."""
-    if q.revoked:
-        return Step(Name.CONFIRM, 16, "act")
-    return _revoke(17, seen) if q.id in seen.died or q.revoke_intent or over else None
+def gives_way(spec: RotationSpec, r: Record, seen: Seen, now: float) -> bool:
+    """Whether the old one may go at once beside an expired current: it is dead; or no place shows it, and its end is written or due."""
+    q = r.previous
+    if not q or q.revoked or q.id in seen.died:
+        return True
+    unshown = all(shows_current(r, seen, place) for place in spec.place_names)
+    return unshown and (q.revoke_intent is not None or _spent(spec, r, q, now))
 
 
-def spent(spec: RotationSpec, r: Record, seen: Seen, now: float) -> bool:
-    """Whether the old one's secret is known to nobody, its grace and soak are over, and no place shows it: it is promised to nobody."""
-    q, held = r.previous, r.hold is not None and now < r.hold.until
-    if not q or q.credential.secret is not None or spec.retire or held or r.revoke_after is None:
-        return False
-    return now >= r.revoke_after + spec.soak and all(shows_current(r, seen, place) for place in spec.place_names)
+def _spent(spec: RotationSpec, r: Record, q: Previous, now: float) -> bool:
+    """Whether nobody knows its secret, so that it cannot be gone back to, and its grace and soak are over."""
+    held = r.hold is not None and now < r.hold.until
+    return q.credential.secret is None and not spec.retire and not held and r.revoke_after is not None and now >= r.revoke_after + spec.soak
 
 
 def row_12(spec: RotationSpec, r: Record, seen: Seen, _now: float) -> Step | None:

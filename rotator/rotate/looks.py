@@ -11,7 +11,7 @@ from rotator.audit import EventName
 from rotator.destination import Attested, Destination
 from rotator.errors import PortError, Rejected, Unfit, Unreachable
 from rotator.model import Credential, Finding, Level, Secret, Settle, Shape, same_values
-from rotator.plan import spent
+from rotator.plan import gives_way
 from rotator.record import Record
 from rotator.reload import Reload
 from rotator.rotate.door import HIDDEN, Door, Kind
@@ -316,10 +316,10 @@ class Looks(Door):
         r, q, now = self.record, self.record.previous, self.seam.now()
         if not (current.expired(now) or self.died_by_itself()):
             return False
-        ends = q is None or q.revoke_intent or q.revoked or q.id in self.seen.died or spent(self.spec, r, self.seen, now)
-        back = q is not None and q.credential.secret is not None
+        ends = gives_way(self.spec, r, self.seen, now)
+        back = q is not None and q.credential.secret is not None and not q.revoke_intent and not q.revoked
         if not current.expired(now):
-            return q is None or bool(back and not ends and q.id not in r.compromised)
+            return q is None or bool(back and q.id not in self.seen.died and q.id not in r.compromised)
         if not (ends or back):
             raise Stopped("expired")
         assert r.current is not None

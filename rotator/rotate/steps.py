@@ -9,7 +9,7 @@ from rotator.after import ROW_ASKED
 from rotator.errors import Foreign, PortError, Rejected, Unfit, Unreachable
 from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
-from rotator.plan import labelled, orphans, shows_current, spared, spent, strangers
+from rotator.plan import gives_way, labelled, orphans, shows_current, spared, strangers
 from rotator.record import Mark
 from rotator.rotate.door import HIDDEN, Kind
 from rotator.rotate.looks import Looks, observe
@@ -298,7 +298,7 @@ class Steps(Looks):
     def revoke(self, step: Step) -> Outcome:
         """Kill the old one. In place it died at APPLY: once more means current applied again."""
         if step.phase == "intent":
-            return OK if self.makes_room() else self.gate(Name.REVOKE, alone=self._alone())
+            return OK if self.makes_room() else self._proved_or_due()
         q, c = self.record.previous, self.record.current
         assert q is not None
         assert c is not None
@@ -307,10 +307,14 @@ class Steps(Looks):
             return OK
         return self._kill(Name.REVOKE, q.credential)
 
-    def _alone(self) -> bool:
-        """Whether current has expired, and the time of an old one that is in the way of a new one is over."""
+    def _proved_or_due(self) -> Outcome:
+        """The gate before a REVOKE. Raises `Stopped` where current has expired, and somebody uses the old one."""
         c = self.record.current
-        return c is not None and c.id in self.seen.died and spent(self.spec, self.record, self.seen, self.seam.now())
+        alone = c is not None and c.id in self.seen.died and gives_way(self.spec, self.record, self.seen, self.seam.now())
+        outcome = self.gate(Name.REVOKE, alone=alone)
+        if alone and outcome.error == "used":
+            raise Stopped("expired")
+        return outcome
 
     def confirm(self, _step: Step) -> Outcome:
         """Control login, the old one must be refused, control login."""

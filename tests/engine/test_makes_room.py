@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from expiring import in_grace, until
+from expiring import LIFE, in_grace, until
 from labs import ISSUE, LABEL, at_rest, before, fault_at, names, rotated, touched, with_target
 
 from rotator.errors import Exit, Unfit
@@ -13,7 +13,7 @@ from rotator.record import Hold
 from rotator.rotate import Adopt, Compromise, Resolve
 from rotator.testing.faults import Fault
 from rotator.testing.lab import PATH, EverySlot, Lab, in_memory
-from rotator.testing.twins import TwinKey
+from rotator.testing.twins import CONNECTION, TwinIssue, TwinIssueSettings, TwinKey
 
 SECRET = "late-secret-0123456789-0123456789"
 
@@ -154,3 +154,29 @@ def test_an_orphan_that_is_held_or_that_nothing_replaces_makes_no_room(why):
         lab.spec = replace(lab.spec, retire=True)
     result = lab.run(named=True)
     assert (result.exit, "key-late" in lab.system.keys) == (Exit.HUMAN, True)
+
+
+def test_an_orphan_that_somebody_uses_makes_no_room():
+    lab = spent_orphan()
+    settings = TwinIssueSettings(labels=True, max_live=0, lifetime=LIFE, tells_use=True)
+    lab.target = lambda runtime: TwinIssue(CONNECTION, settings, runtime, lab.system)
+    lab.system.keys["key-late"].last_used = lab.seam.now() - 5
+    result = lab.run(named=True)
+    assert (result.exit, result.why, "key-late" in lab.system.keys) == (Exit.HUMAN, "expired", True)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_an_old_one_whose_end_is_written_down_makes_room_unless_a_place_shows_it_again(shown):
+    lab = in_grace("issue, labels", when=EverySlot(1e9))
+    lab.seam.t += 1_200
+    lab.run()
+    lab.seam.t += 400
+    assert lab.run(plan=fault_at("revoke", Fault.CRASH_BEFORE)) == "crashed"
+    until(lab, lab.seam.t + 50_000)
+    lab.system.keys["key-0"].enabled = True
+    if shown:
+        lab.somebody_writes(json.dumps({"fields": {"USER": "key-0", "PASSWORD": lab.first.secret.reveal()}}))
+    touched(lab, broke=True)
+    result = lab.run(named=True)
+    assert (result.exit, "key-0" in lab.system.keys) == ((Exit.HUMAN, True) if shown else (Exit.DONE, False))
+    assert not shown or lab.shown("env")[0] == "key-0"
