@@ -36,13 +36,9 @@ class Ends(Humans):
         code: Exit | None = None,
     ) -> RunResult:
         """The result, in words."""
-        end, detail = end_of(why, in_place=self.spec.in_place), detail or self.details(why)
-        code = code or (step.exit if step and step.exit is not None else end.exit)
-        if why == "not_before" and not self.open_work() and not self.gave_up:
-            code = Exit.DONE
-        worse, about = self.worse() if code is Exit.DONE else ("", "")
-        if worse:
-            why, code, end, detail = worse, ENDS[worse].exit, ENDS[worse], detail or about
+        detail = detail or self.details(why)
+        why, code, worse = self.verdict(why, code or (step.exit if step else None))
+        end, detail = end_of(why, in_place=self.spec.in_place), detail or worse
         told, text = self._once_more(fix or end.fix, why, code), "; ".join([*self.done(), end.text])
         text = f"{text}: {detail}" if detail else text
         return RunResult(
@@ -56,6 +52,14 @@ class Ends(Humans):
             findings=self.findings,
             claimed=self.claimed,
         )
+
+    def verdict(self, why: str, code: Exit | None = None) -> tuple[str, Exit, str]:
+        """What such an end may claim: its word and exit code, or worse ones and what about; the ledger is told the same."""
+        code = code if code is not None else end_of(why, in_place=self.spec.in_place).exit
+        if why == "not_before" and not self.open_work() and not self.gave_up:
+            code = Exit.DONE
+        worse, about = self.worse() if code is Exit.DONE else ("", "")
+        return (worse, ENDS[worse].exit, about) if worse else (why, code, "")
 
     def details(self, why: str) -> str:
         """What this run has seen that led to such an end."""

@@ -14,7 +14,6 @@ from rotator.rotate.door import Kind
 from rotator.rotate.ends import Ends
 from rotator.rotate.foresee import MOST, foresee, many
 from rotator.rotate.looks import observe
-from rotator.rotate.messages import ENDS
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Move, Resolve, RunResult, Stopped, Undo
 from rotator.step import LEASE, OK, Name, Outcome, Step
 
@@ -318,8 +317,8 @@ class Run(Ends):
 
     def release(self, why: str) -> Exception | None:
         """Give the lease back, or say why not. Where that fails it lapses by itself, or the next run here takes it over."""
-        end = ENDS.get(why, ENDS["failed"])
-        done = Result.SUCCESS if end.exit is Exit.DONE else Result.FAILURE
+        why, code, _ = self.verdict(why)
+        done = Result.SUCCESS if code is Exit.DONE else Result.FAILURE
         if why in ALARMS:
             self.tell(None, ALARMS[why], reason=why, outcome=Result.FAILURE)
         self.tell(None, EventName.RUN_END, reason=why, outcome=done)

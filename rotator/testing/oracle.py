@@ -307,7 +307,9 @@ class Oracle:
         """A run that comes in time, and has no old one in its way, renews what expires."""
         c = asked.before.current
         mine = login(c.credential) if c else None
-        if mine not in self.expiry or asked.before.previous or asked.now != asked.time or self._touched() or result.why in WAITS:
+        if mine not in self.expiry or asked.before.previous or asked.now != asked.time or self._touched():
+            return
+        if result.why in WAITS or (result.steps and result.steps[-1].why in WAITS):  # a leak has the last word even where the run waits
             return
         in_time = self._margin(self.expiry[mine]) + 1.0 <= asked.time < self.expiry[mine] - 60.0
         now = self.seen.current
