@@ -277,10 +277,10 @@ class Lab:
 
     def land(self) -> None:
         """What was late arrives now."""
-        waiting, self.late = self.late, []
         late = FaultPlan({})
-        late.late = waiting
+        late.late, self.late, self.oracle.landing = self.late, [], True
         late.land()
+        self.oracle.landing = False
 
     def clean_runs(self, times: Sequence[float] = (0, 400, 1900, 2400, 3100, 4600, 5200)) -> None:
         """Two clean runs must bring it to wait or rest, and time alone the rest of the way."""

@@ -84,6 +84,8 @@ class Oracle:
     """Since when each run comes as early as the one before it has asked for."""
     last_run: float = -math.inf
     """When the last run began."""
+    landing: bool = False
+    """Whether what arrives was sent by a run that has ended: what it proved may have expired since."""
 
     def start(self) -> None:
         """Take stock before the first effect."""
@@ -275,8 +277,11 @@ class Oracle:
 
     def _holds_current(self) -> None:
         """What has become current is no old one that is held."""
-        if self.held and self.seen.current and login(self.seen.current.credential) == self.held[0]:
+        mine = login(self.seen.current.credential) if self.seen.current else None
+        if self.held and mine == self.held[0]:
             self.held = None
+        if self.landing and mine in self.expired:
+            self.ran_out.add(mine)
 
     # ---- what expires
 

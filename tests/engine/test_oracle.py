@@ -11,6 +11,7 @@ from rotator.errors import Exit
 from rotator.model import Place, Secret
 from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Undo
 from rotator.spec import ReloadSpec
+from rotator.testing.faults import Fault, FaultPlan
 from rotator.testing.histories import RENEWAL, History, Moment, Teller
 from rotator.testing.lab import Lab, as_objects, in_memory
 from rotator.testing.oracle import login
@@ -251,4 +252,13 @@ def test_a_slot_that_comes_once_the_last_run_has_begun_is_not_held_against_it():
     result = lab.run()
     lab.at(20_100)
     lab.oracle.at_rest(result)
+    assert lab.oracle.violations == []
+
+
+def test_what_a_dead_run_had_sent_may_arrive_after_its_key_expired():
+    lab = due("issue, two slots", lifetime=LIFETIME)
+    lab.run(plan=FaultPlan({16: Fault.LATE, 17: Fault.CRASH_BEFORE}))
+    assert lab.record().pending is not None
+    lab.seam.t += 2 * LIFETIME
+    lab.run()
     assert lab.oracle.violations == []
