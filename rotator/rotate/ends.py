@@ -104,12 +104,19 @@ class Ends(Humans):
         """Where the target holds our hand off the second user or secret, for a human has it: it is to be given up."""
         second = {Shape.ALTERNATING: "--take-second", Shape.OVERLAPPING: "--drop-second"}.get(self.spec.shape)
         name, unknown = self.spec.name, self._unknown()
-        if why == "failed" and isinstance(self.last_error, Refused) and self.steps[-1].name is Name.ISSUE and unknown:
-            return f"find out whose {', '.join(unknown)} is; a slot is free after `rotator resolve {name} --revoke ID`"
+        if why == "failed" and isinstance(self.last_error, Refused) and self.steps[-1].name is Name.ISSUE:
+            return self._frees_a_slot(unknown)
         if why != "foreign_change" or not second or not isinstance(self.last_error, Foreign):
             return None
         adopt = f"`rotator adopt {name} --from …` with what `rotator get {name}` shows, and {second}"
         return f"find out who has it; once nobody needs it: {adopt}"
+
+    def _frees_a_slot(self, unknown: list[str]) -> str | None:
+        """What may leave the provider: what nobody knows; or else what a human has accepted, which we never touch."""
+        if unknown:
+            return f"find out whose {', '.join(unknown)} is; a slot is free after `rotator resolve {self.spec.name} --revoke ID`"
+        accepted = [HIDDEN if self.secret_in(each) else each for each in sorted(self.record.base & self.seen.live.keys())]
+        return f"accepted, and none of ours: {', '.join(accepted)}; delete there what nobody needs" if accepted else None
 
     def worse(self) -> tuple[str, str]:
         """What keeps a run that did all it could from saying so: no way back; current is leaked, older than allowed, or seen by nobody."""

@@ -208,19 +208,33 @@ class Humans(Steps):
             raise Stopped("refused", "a rotation of another system is not finished", fix=fix)
         retires = command.retire is not None and self._holds_another(command.retire)
         unfinished = command.new and (not r.current or self._old_lives())
-        if here and (r.pending or r.previous) and (works or unfinished or retires or self._goes_on() or self._takes_old(command)):
+        self._no_unknown_old(command, works=works)
+        open_one = here and bool(r.pending or r.previous)
+        if open_one and (works or unfinished or self._goes_on() or self._takes_old(command)):
             raise Stopped("refused", "a rotation is not finished: let it end, or undo it")
+        if open_one and retires:
+            fix = f"leave out --retire: what works no more is given up; what lives then is ended by `rotator resolve {name} --revoke ID`"
+            raise Stopped("refused", "a rotation is not finished, and the record knows one old credential at most", fix=fix)
         if works:
             fix = (
                 f"`rotator run {name} --force` makes a new one; to deal with a second user or secret, adopt what `rotator get {name}` shows"
             )
             raise Stopped("refused", "the current credential works: beside another one it would live on, and nobody would end it", fix=fix)
 
+    def _no_unknown_old(self, command: Adopt, *, works: bool) -> None:
+        """Raise `Stopped` where consumers may have an old one whose secret nobody here knows: it cannot be gone back to, nor end alone."""
+        q = self.record.previous
+        if not command.new or works or not q or q.credential.secret is not None or not self.same_system() or not self._old_lives():
+            return
+        fix = "find its secret, and adopt it: --from; or delete it there, if nobody needs it, then --new again; or adopt one made by hand"
+        raise Stopped("refused", f"{q.credential.name} lives, and consumers may have it, though nobody here knows its secret", fix=fix)
+
     def _holds_another(self, retire: str) -> bool:
-        """Whether the place of the old one is taken: by one that lives, or by pending; what nobody has named yet may be what is retired."""
+        """Whether the place of the old one is taken by another one: by an old one that lives, or by pending, which may have no name yet."""
         p, q = self.record.pending, self.record.previous
-        lives = q is not None and (self.spec.is_set or q.credential.name in self.seen.live)
-        return (p is not None and p.credential is not None) or (q is not None and lives and q.credential.name != retire)
+        taken = {p.credential.name} if p and p.credential else set[str]()
+        taken |= {q.credential.name} if q and (self.spec.is_set or q.credential.name in self.seen.live) else set()
+        return bool(taken - {retire})
 
     def _ends_leaked(self, command: Adopt) -> bool:
         """Whether current is leaked and is the second one that is taken: the record was restored, and what is adopted came later."""

@@ -20,6 +20,8 @@ RUNS = (
     *("run", "run", "run", "named", "named", "forced", "undo", "hold", "hold", "leaked current", "leaked previous", "leaked pending"),
     *("adopt", "adopt", "adopt new", "overwrite", "accept", "revoke", "two"),
 )
+LIFETIMES = (9_000.0, 12_000.0, 30_000.0, 200_000.0)
+"""Seconds: less than a slot, a little more, some of them, and more than there is."""
 TRIES = 23
 """Commands of an operator who looks for the way out."""
 
@@ -44,13 +46,17 @@ class Astray:
     turns: tuple[Turn, ...]
     attested: bool = False
     """Nobody can read the place."""
+    lifetime: float = 0.0
+    """Seconds after which what is minted dies by itself; 0: it does not."""
 
 
 def draw(rng: random.Random, most: int = 7) -> Astray:
     """A random one."""
     shape, fences, turns = rng.choice(sorted(SHAPES)), rng.random() < 0.5, tuple(_turn(rng) for _ in range(rng.randint(3, most)))
     attested = rng.random() < 0.2
-    return Astray(shape, fences, (*_held(rng), *turns) if rng.random() < 0.2 else turns, attested)
+    begun = (*_held(rng), *turns) if rng.random() < 0.2 else turns
+    expires = shape.startswith("issue") and rng.random() < 0.4
+    return Astray(shape, fences, begun, attested, rng.choice(LIFETIMES) if expires else 0.0)
 
 
 def _held(rng: random.Random) -> tuple[Turn, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from rotator.errors import Exit
@@ -44,6 +45,7 @@ class Teller:
         lab.seam.t += 100_000
         self._way_out()
         left_open = ["I2 grace: revoke orphan"] * self.two_old + ["I2 grace: disable ", "I2 grace: revoke kills"] * self.world.restored
+        left_open += ["I2: disable kills", "I2: revoke kills"] * self.world.taken
         return [each for each in lab.oracle.violations if not each.startswith(tuple(left_open))]
 
     def _act(self, turn: Turn) -> None:
@@ -160,6 +162,8 @@ class Teller:
             self._said(command)
             result = self._command_run(command)
             self.trail.append(f"{type(command).__name__.lower()}: {result.why}")
+            if isinstance(command, Resolve) and command.revoke and "--overwrite" in (result.fix or ""):
+                self._command_run(replace(command, overwrite=PLACES))
             if not isinstance(command, Adopt) or result.why != "refused":
                 self.adoption = {}
                 return
@@ -183,6 +187,10 @@ class Teller:
             return Resolve(overwrite=PLACES)
         if "--seen" in fix:
             return Resolve(seen=frozenset({"env"}))
+        if "a slot is free after" in fix:
+            return Resolve(
+                revoke=next((each for each in sorted(self.lab.system.keys) if f"{each} is" in fix or f"{each}," in fix), "key-0")
+            )
         if "--revoke" in fix:
             named = [each for each in sorted(self.lab.system.keys) if each in last.message.replace(",", "").split()]
             return Resolve(accept=named[0]) if named else None
@@ -204,9 +212,14 @@ class Teller:
             self.adoption["overwrite"] = PLACES
         if "delete one there" in fix:
             self.world.makes_room()
+        if "delete it there" in fix:
+            self.lab.system.keys.pop(refused.message.split()[1], None)
+            self.lab.oracle.living = self.lab.system.living()
         if "--take-second" in fix:
             self.adoption["take_second"] = True
-        if "--retire" in fix:
+        if "leave out --retire" in fix:
+            self.adoption.pop("retire", None)
+        elif "--retire" in fix:
             mine = self.world.works().name
             self.adoption["retire"] = next((each for each in sorted(self.lab.system.keys) if each != mine), None)
 
