@@ -30,8 +30,9 @@ MEANS = """\
   few writes of one record in a day).
   At rest no secret of that world stands in MariaDB's log of all statements, in what Redis's MONITOR shows, or in its slow log.
 - **Histories astray**: random days on which humans adopt, resolve and meddle, between runs and within one, places are emptied or show again
-  what they showed, and a record, or a whole store, comes back from a backup or is lost. Who is right nobody can tell there; nobody else's
-  credential and none that a place shows is killed, exit 0 claims what is true, and who types what the messages name comes to rest.
+  what they showed, and a record, or a whole store, comes back from a backup or is lost; in two of five with keys, keys expire. Who is right
+  nobody can tell there; nobody else's credential and none that a place shows is killed, exit 0 claims what is true, and who types what the
+  messages name comes to rest.
 - **Tests**: the tests that are marked `soak`. Among them: a fault of the file store's disk (ENOSPC, EIO, half a write, at `write`, `fsync`,
   `rename` and all the others, once or until it is mended) at each call of a run; a ledger cut at every byte of its file and of its log;
   a move of a record to another store killed before and after each of its effects, between files, OpenBao and Secrets Manager.
@@ -41,7 +42,8 @@ MEANS = """\
 - Where a human or a stranger has acted, the oracle only asks for a whole record and chain, and for what an exit code of 0 claims: who is
   right nobody can tell.
 - Of histories astray: in a run in which a stranger acts, and in an adoption of a user with a second one to end, only that nobody else's
-  credential dies; after a restore, not the grace of an old one ([limits.md](docs/limits.md)).
+  credential dies; after a restore, not the grace of an old one; where a stranger's value was taken for our own write, not what that place
+  shows ([limits.md](docs/limits.md)).
 - Targets that cannot fence are sent no call that arrives after its own retry: [limits.md](docs/limits.md) leaves that open.
 - Twins stand for targets in the histories; the kills run on real ones, on one machine, with loopback for a network.
 """
