@@ -171,6 +171,10 @@ class World:
         oracle.held = None
         oracle.seen = self.lab.record()
         oracle.promoted = oracle.seen.current.id if oracle.seen.current else None
+        mark = oracle.seen.marks.get("env")
+        if mark is not None and mark.writing is not None:  # announced when it was kept: what stands there is taken for that write
+            self.taken = True
+            oracle.theirs.pop("env", None)
 
     # ---- what an operator has in hand
 
