@@ -11,27 +11,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from rotator.audit import Ledger, digest
+from rotator.audit import EventName, Ledger, Result, digest
 from rotator.destination import Destination
 from rotator.errors import Corrupt, Exit
 from rotator.files import Disk
 from rotator.model import Credential, Place, Secret, Shape
 from rotator.record import Identity, Record, to_document
-from rotator.rotate import Adopt, Command, Kind, Order, Ports, Run, RunResult
+from rotator.rotate import Adopt, Command, Order, Ports, Run, RunResult
 from rotator.spec import Named, PlaceSpec, ReloadSpec, RotationSpec
 from rotator.store import Store
 from rotator.target import Runtime, Settings
 from rotator.testing.fake_seam import FakeSeam
-from rotator.testing.faults import Crash, Fault, FaultPlan
+from rotator.testing.faults import Crash, FaultPlan
 from rotator.testing.memory import MemoryAttested, MemoryPlace, MemorySettings, MemoryStore, ObjectStore, Shelf
 from rotator.testing.memory_ledger import MemoryLedger
 from rotator.testing.memory_reload import MemoryReload
 from rotator.testing.oracle import Login, Oracle, overwrites
 from rotator.testing.twins import CONNECTION, TwinIssue, TwinKey, TwinSet, TwinSystem, TwinUser, issues, sets
+from rotator.testing.watched import Watched
 
-T = TypeVar("T")
 SHAPES: dict[str, dict[str, Any]] = {
     "in place": {"shape": Shape.IN_PLACE, "grace": 0.0},
     "alternating": {"shape": Shape.ALTERNATING, "users": ("app_a", "app_b")},
@@ -45,6 +45,8 @@ START = 1_000_000.0
 STORE, NO_GENERATION = MemorySettings(), MemorySettings(holds_generation=False)
 WITH_EVENTS = 2
 """The result after which all events so far are searched for secrets: an adoption's, and those of the run with a fault or two."""
+CUT_OFF = ("conflict", "ledger", "lapsed", "time", "failed", "cut off")
+"""Ends of runs whose last write may not have landed: what stands in the ledger before it is what it was to say."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,8 @@ class Lab:
         plan.late = []
         if isinstance(result, RunResult):
             self._judged(result, begun.time, alone=alone)
+            if alone and result.claimed and not plan.hit:
+                self._told_alike(result)
         self.oracle.answered(begun, result, alone=alone, clean=not plan.hit)
         self.results.append(result)
         return result
@@ -321,12 +325,21 @@ class Lab:
         events = (json.loads(row.line) for row in self.ledger.rows(self.spec.chain))
         return {digest(each): each.get("prev", "") for each in events}
 
-    def last_event(self, run: str) -> dict[str, Any] | None:
-        """The newest event of a run in the spec's chain."""
+    def last_event(self, run: str, name: str = "") -> dict[str, Any] | None:
+        """The newest event of a run, of any name or of this one, in the spec's chain."""
         if isinstance(self.ledger, MemoryLedger):
-            return next((vars(each) for each in reversed(self.ledger.events) if each.run == run), None)
+            return next((vars(each) for each in reversed(self.ledger.events) if each.run == run and name in ("", each.event)), None)
         rows = [json.loads(each.line) for each in self.ledger.rows(self.spec.chain)]
-        return next((each for each in reversed(rows) if each["run"] == run), None)
+        return next((each for each in reversed(rows) if each["run"] == run and name in ("", each["event"])), None)
+
+    def _told_alike(self, result: RunResult) -> None:
+        """The ledger says of a run without a fault what its exit code says (I13), unless it was cut off before its last write."""
+        if result.why in CUT_OFF:
+            return
+        last = self.last_event(f"run-{self.runs:03d}", EventName.RUN_END) or {}
+        told, done = (last.get("reason"), last.get("outcome")), Result.SUCCESS if result.exit is Exit.DONE else Result.FAILURE
+        if told != (result.why, done):
+            self.oracle.violate("I13", f"the ledger says {told} of a run that ended with {result.why}, {result.exit.name}")
 
     def _leaks(self, result: RunResult) -> None:
         """No secret in what a run says (I7)."""
@@ -347,54 +360,3 @@ class Lab:
     def documents(self) -> str:
         """The whole state, to see that a dry-run changed nothing."""
         return json.dumps(to_document(self.record()), sort_keys=True) + repr(sorted(self.system.living()))
-
-
-class Watched(FaultPlan):
-    """Puts the oracle behind every effect, and sees that its intent stands in the ledger before it (I8)."""
-
-    target: Any
-
-    def __init__(self, plan: FaultPlan, lab: Lab, run: str, overwrite: frozenset[str]) -> None:
-        super().__init__({})
-        self.inner, self.lab, self.run, self.overwrite = plan, lab, run, overwrite
-        plan.perform = self._perform  # type: ignore[method-assign]  # the oracle stands between the fault and the effect
-        plan.sent = self._sent  # type: ignore[method-assign]  # what arrives late carries what was sent
-        if isinstance(lab.ledger, MemoryLedger):
-            plan.on_disk = self._disk_full
-
-    def _disk_full(self) -> None:
-        assert isinstance(self.lab.ledger, MemoryLedger)
-        self.lab.ledger.fails = True
-
-    def effect(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
-        return self.inner.effect(name, kind, call)
-
-    def _sent(self, call: Callable[[], T]) -> Callable[[], T]:
-        target = self.target
-        runtime = target.runtime
-
-        def arrives() -> T:
-            now, target.runtime = target.runtime, runtime
-            try:
-                return call()
-            finally:
-                target.runtime = now
-
-        return arrives
-
-    def _perform(self, name: str, kind: Kind, call: Callable[[], T]) -> T:
-        if kind is Kind.CHANGE:
-            self._announced(name)
-        try:
-            return call()
-        finally:
-            self.lab.seam.t += 0.4
-            if kind is not Kind.READ:
-                self.lab.oracle.after_effect(name, self.overwrite)
-
-    def _announced(self, name: str) -> None:
-        event = self.lab.last_event(self.run)
-        if event is None or (event.get("phase"), event.get("effect")) != ("intent", name):
-            late = self.inner.plan and Fault.LATE in self.inner.plan.values()
-            if not late and name != "take back" and Fault.DUPLICATE not in self.inner.plan.values():
-                self.lab.oracle.violate("I8", f"{name} happens without its intent in the ledger")

@@ -111,8 +111,8 @@ class Oracle:
         if self.system.expiring:
             self.expire()
         if name.startswith("write record"):
-            self.seen = self.record()
-            self._holds_current()
+            before, self.seen = self.seen, self.record()
+            self._holds_current(before)
         if name == "publish":
             self._flips()
             self._written_over(overwrite)
@@ -275,12 +275,13 @@ class Oracle:
             for place in overwrites(command):
                 self.theirs.pop(place, None)
 
-    def _holds_current(self) -> None:
-        """What has become current is no old one that is held."""
+    def _holds_current(self, before: Record) -> None:
+        """What has become current is no old one that is held. After an expired one it may be one that dies a moment later (ADR 0035)."""
         mine = login(self.seen.current.credential) if self.seen.current else None
         if self.held and mine == self.held[0]:
             self.held = None
-        if self.landing and mine in self.expired:
+        was = login(before.current.credential) if before.current else None
+        if (self.landing or was in self.ran_out) and mine in self.expired:
             self.ran_out.add(mine)
 
     # ---- what expires
