@@ -7,9 +7,10 @@ import pytest
 from labs import GRACE, ISSUE, at_rest, due, rotated
 
 from rotator import plan
+from rotator.audit import EventName
 from rotator.errors import Exit
 from rotator.model import Place, Secret
-from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Undo
+from rotator.rotate import Adopt, Compromise, HoldUntil, Resolve, Run, Undo
 from rotator.spec import ReloadSpec
 from rotator.testing.faults import Fault, FaultPlan
 from rotator.testing.histories import RENEWAL, History, Moment, Teller
@@ -262,3 +263,13 @@ def test_what_a_dead_run_had_sent_may_arrive_after_its_key_expired():
     lab.seam.t += 2 * LIFETIME
     lab.run()
     assert lab.oracle.violations == []
+
+
+def test_a_ledger_that_says_something_else_than_the_exit_code_is_seen(monkeypatch):
+    tell = Run.tell
+
+    def at_rest_always(self, phase=None, event=EventName.STEP, **more):
+        return tell(self, phase, event, **more | ({"reason": "at rest"} if event is EventName.RUN_END else {}))
+
+    monkeypatch.setattr(Run, "tell", at_rest_always)
+    assert laws(rotated("issue, labels")) == ["I13"]
