@@ -15,7 +15,7 @@ from rotator.generate import password
 from rotator.model import Credential, Level, Shape
 from rotator.plan import BRIEF, labelled, renewal, strangers, undoes, unobserved
 from rotator.record import Failure, Hold, Pending, Previous, Record, Tombstone, Version
-from rotator.rotate.door import Kind
+from rotator.rotate.door import HIDDEN, Kind
 from rotator.rotate.order import Adopt, Command, Compromise, HoldUntil, Resolve, Stopped, Undo
 from rotator.rotate.steps import Steps
 from rotator.step import FOREIGN, LEASE, UNREAD, Name
@@ -197,12 +197,13 @@ class Humans(Steps):
     def _may_adopt(self, command: Adopt) -> None:
         """Raise `Stopped` where what the record knows would live on and be forgotten."""
         r, name, here = self.record, self.spec.name, self.same_system()
+        forced = f"`rotator run {name} --force` makes a new one"
         if command.new and command.retire:
             raise Stopped("refused", "--retire goes with the credential that is current: --from")
         c = None if self.same_as_current(command) or self._ends_leaked(command) else r.current
         works = here and c is not None and self.lives(Name.ADOPT, c.credential)
         if works and command.new:
-            raise Stopped("refused", "there is a current credential, and it works", fix=f"`rotator run {name} --force` makes a new one")
+            raise Stopped("refused", "there is a current credential, and it works", fix=forced)
         if (r.pending or r.previous) and not here and not command.forget_old:
             fix = "let it end under the old address; where that system is gone for good, or you end it there by hand: --forget-old"
             raise Stopped("refused", "a rotation of another system is not finished", fix=fix)
@@ -216,9 +217,7 @@ class Humans(Steps):
             fix = f"leave out --retire: what works no more is given up; what lives then is ended by `rotator resolve {name} --revoke ID`"
             raise Stopped("refused", "a rotation is not finished, and the record knows one old credential at most", fix=fix)
         if works:
-            fix = (
-                f"`rotator run {name} --force` makes a new one; to deal with a second user or secret, adopt what `rotator get {name}` shows"
-            )
+            fix = f"{forced}; to deal with a second user or secret, adopt what `rotator get {name}` shows"
             raise Stopped("refused", "the current credential works: beside another one it would live on, and nobody would end it", fix=fix)
 
     def _no_unknown_old(self, command: Adopt, *, works: bool) -> None:
@@ -227,7 +226,8 @@ class Humans(Steps):
         if not command.new or works or not q or q.credential.secret is not None or not self.same_system() or not self._old_lives():
             return
         fix = "find its secret, and adopt it: --from; or delete it there, if nobody needs it, then --new again; or adopt one made by hand"
-        raise Stopped("refused", f"{q.credential.name} lives, and consumers may have it, though nobody here knows its secret", fix=fix)
+        name = HIDDEN if self.secret_in(q.credential.name) else q.credential.name
+        raise Stopped("refused", f"{name} lives, and consumers may have it, though nobody here knows its secret", fix=fix)
 
     def _holds_another(self, retire: str) -> bool:
         """Whether the place of the old one is taken by another one: by an old one that lives, or by pending, which may have no name yet."""

@@ -1,14 +1,12 @@
 """Nothing works that anybody knows: each message names a command that is not refused, and nothing that consumers may hold dies before."""
 
-from labs import at_rest, crash_at, due, living, restored, theirs, touched
+from labs import THEIRS, at_rest, crash_at, due, living, restored, theirs, touched
 
 from rotator.errors import Exit
 from rotator.rotate import Adopt, Compromise, Resolve
 from rotator.testing.faults import Fault, FaultPlan
 from rotator.testing.lab import PATH
 from rotator.testing.twins import TwinKey
-
-THEIRS = "a-human-chose-this-0123456789-0123"
 
 
 def gone(lab, *names):
@@ -39,6 +37,15 @@ def test_no_new_one_is_made_while_consumers_may_have_an_old_one_whose_secret_nob
     assert (result.why, "key-human lives" in result.message) == ("refused", True)
     assert all(each in result.fix for each in ("--from", "delete it there", "--new"))
     assert living(lab) == ["key-human"]
+
+
+def test_an_id_that_is_a_secret_is_not_told_where_no_new_one_is_made():
+    lab = due("issue, labels")
+    secret = lab.first.secret.reveal()
+    a_human_makes(lab, secret)
+    assert lab.run(Adopt(credential=lab.first, retire=secret), named=True).exit is Exit.DONE
+    result = gone(lab, "key-0").run(Adopt(new=True), named=True)
+    assert (result.why, secret in repr(result)) == ("refused", False)
 
 
 def test_once_such_an_old_one_is_deleted_a_new_one_is_made():
