@@ -1,32 +1,14 @@
 """The fence: a runner that was overtaken changes nothing, wherever it was paused."""
 
-import threading
-
 import pytest
 
 from rotator.errors import Conflict
 from rotator.model import Credential, Secret
 from rotator.target import Foreign
 from rotator.testing.target_contract import raised
-from rotator.testing.wire import Wire
 from rotator_mysql.mariadb import account_of, fence_entry
 from rotator_mysql.session import document
-
-PATIENCE = 10.0
-
-
-class Pause(Wire):
-    """Holds the first change of an account back: its runner stands between its look and its statement."""
-
-    def __init__(self, port):
-        super().__init__(port)
-        self.reached, self.go_on = threading.Event(), threading.Event()
-
-    def asked(self, _pair, data):
-        if b"ALTER USER" in data:
-            self.reached.set()
-            assert self.go_on.wait(PATIENCE)
-        return True
+from tests.plugins import fences
 
 
 @pytest.fixture
@@ -38,19 +20,8 @@ def fence(bench):
     return account_of(bench.user, "%", document(bench.priv()), "").fence
 
 
-def while_paused(bench, change, meanwhile, fence=1):
-    """What `change` of a paused runner raises, when `meanwhile` has happened before its statement."""
-    answers = []
-    with Pause(bench.server.port) as wire:
-        late = bench.make_target(fence=fence, connection=bench.connection(port=wire.port))
-        thread = threading.Thread(target=lambda: answers.append(raised(lambda: change(late))), daemon=True)
-        thread.start()
-        assert wire.reached.wait(PATIENCE)
-        meanwhile()
-        wire.go_on.set()
-        thread.join(PATIENCE)
-        late.close()
-    return answers[0]
+def while_paused(bench, change, meanwhile):
+    return fences.while_paused(bench, fences.Pause(bench.server.port, b"ALTER USER"), change, meanwhile)
 
 
 def test_a_paused_runner_is_refused_although_the_account_is_as_it_was(bench):
@@ -66,15 +37,7 @@ def test_a_paused_runner_is_refused_although_the_account_is_as_it_was(bench):
 
 
 def test_a_paused_revoke_never_takes_what_a_later_run_has_set(bench):
-    new, third, later = bench.make_credential(), bench.make_credential(), bench.make_target(fence=2)
-    bench.make_target().apply(new, [bench.current])
-
-    def meanwhile():
-        later.revoke(new, [bench.current])
-        later.apply(third, [bench.current])
-
-    assert isinstance(while_paused(bench, lambda late: late.revoke(new, [bench.current]), meanwhile), Conflict)
-    assert [bench.logs_in(each) for each in (bench.current, third)] == [True, True]
+    fences.refuses_a_revoke_that_was_overtaken(bench, fences.Pause(bench.server.port, b"ALTER USER"))
 
 
 def test_a_human_who_is_faster_than_our_statement_is_seen_by_the_server(bench):
@@ -93,17 +56,7 @@ def test_a_human_who_grants_meanwhile_is_no_trouble(bench):
 
 
 def test_each_apply_and_revoke_raises_it_and_none_lowers_it(bench):
-    new = bench.make_credential()
-    calls = [
-        lambda target: target.apply(new, [bench.current]),
-        lambda target: target.apply(new, [bench.current]),
-        lambda target: target.revoke(new, [bench.current]),
-        lambda target: target.revoke(new, [bench.current]),
-    ]
-    for number, call in enumerate(calls, 2):
-        call(bench.make_target(fence=number))
-        assert fence(bench) == number
-        assert isinstance(raised(lambda call=call, number=number: call(bench.make_target(fence=number - 1))), Conflict)
+    fences.grows_with_each_change(bench, lambda: fence(bench))
 
 
 def test_the_mend_of_a_fence_of_a_lost_record_works(bench):
@@ -134,21 +87,8 @@ def test_the_mark_is_as_long_as_a_hash_and_no_hash():
     assert not fence_entry(7).holds(Secret(fence_entry(7).stored))
 
 
-def test_of_two_at_once_one_waits_for_the_other(bench):
-    """Both have read the same: the second finds that it is no longer so, and begins again."""
-    news = [bench.make_credential() for _ in range(4)]
-    answers = []
-    threads = [
-        threading.Thread(target=lambda new=new: answers.append(raised(lambda: bench.make_target().apply(new, [bench.current]))))
-        for new in news
-    ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(PATIENCE)
-    assert sorted(str(type(each).__name__) for each in answers) == ["Foreign", "Foreign", "Foreign", "NoneType"]
-    assert [bench.logs_in(each) for each in news].count(True) == 1
-    assert bench.logs_in(bench.current)
+def test_of_several_at_once_one_sets_its_password(bench):
+    fences.lets_one_of_several_at_once_set_its_password(bench)
 
 
 def test_who_holds_the_accounts_lock_for_long_makes_it_unreachable(bench):

@@ -1,7 +1,6 @@
 """The fence: a runner that was overtaken changes nothing, wherever it was paused; and what a human does meanwhile is seen."""
 
 import shlex
-import threading
 
 import pytest
 
@@ -10,26 +9,10 @@ from rotator.model import Credential, Secret
 from rotator.target import Foreign, Refused
 from rotator.testing.servers.redis import sha256
 from rotator.testing.target_contract import raised
-from rotator.testing.wire import Wire
 from rotator_redis.user import WORDS, fence_of, new_mark
+from tests.plugins import fences
 
-PATIENCE = 10.0
 HUMAN = Secret("a human was here first")
-
-
-class Pause(Wire):
-    """Holds the n-th change of a user back: its runner stands between its look and its command."""
-
-    def __init__(self, port, nth):
-        super().__init__(port)
-        self.left, self.reached, self.go_on = nth, threading.Event(), threading.Event()
-
-    def asked(self, _pair, data):
-        self.left -= b"SETUSER" in data
-        if b"SETUSER" in data and self.left == 0:
-            self.reached.set()
-            assert self.go_on.wait(PATIENCE)
-        return True
 
 
 @pytest.fixture
@@ -41,23 +24,12 @@ def marks(bench):
     return [each for each in bench.server.hashes(bench.user) if each.startswith(WORDS)]
 
 
-def fences(bench):
+def fences_of(bench):
     return sorted(fence_of(each) for each in marks(bench))
 
 
-def while_paused(bench, change, meanwhile, nth, fence=1):
-    """What `change` of a paused runner raises, when `meanwhile` has happened before its n-th command."""
-    answers = []
-    with Pause(bench.server.port, nth) as wire:
-        late = bench.make_target(fence=fence, connection=bench.connection(port=wire.port))
-        thread = threading.Thread(target=lambda: answers.append(raised(lambda: change(late))), daemon=True)
-        thread.start()
-        assert wire.reached.wait(PATIENCE)
-        meanwhile()
-        wire.go_on.set()
-        thread.join(PATIENCE)
-        late.close()
-    return answers[0]
+def while_paused(bench, change, meanwhile, nth):
+    return fences.while_paused(bench, fences.Pause(bench.server.port, b"SETUSER", nth), change, meanwhile)
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -70,21 +42,13 @@ def test_a_paused_first_apply_is_refused_although_the_set_is_as_it_was(bench, nt
         later.revoke(new, [bench.current])
 
     assert isinstance(while_paused(bench, lambda late: late.apply(new, [bench.current]), meanwhile, nth), Conflict)
-    assert (bench.logs_in(bench.current), bench.logs_in(new), max(fences(bench))) == (True, False, 2)
+    assert (bench.logs_in(bench.current), bench.logs_in(new), max(fences_of(bench))) == (True, False, 2)
     bench.make_target(fence=3).apply(new, [bench.current])
-    assert fences(bench) == [3], "what the late one has left is taken away by the next"
+    assert fences_of(bench) == [3], "what the late one has left is taken away by the next"
 
 
 def test_a_paused_revoke_never_takes_what_a_later_run_has_set(bench):
-    new, third, later = bench.make_credential(), bench.make_credential(), bench.make_target(fence=2)
-    bench.make_target().apply(new, [bench.current])
-
-    def meanwhile():
-        later.revoke(new, [bench.current])
-        later.apply(third, [bench.current])
-
-    assert isinstance(while_paused(bench, lambda late: late.revoke(new, [bench.current]), meanwhile, 1), Conflict)
-    assert [bench.logs_in(each) for each in (bench.current, third)] == [True, True]
+    fences.refuses_a_revoke_that_was_overtaken(bench, fences.Pause(bench.server.port, b"SETUSER"))
 
 
 @pytest.mark.parametrize("max_live", [1, 2])
@@ -122,17 +86,11 @@ def test_a_human_who_grants_meanwhile_is_no_trouble(bench):
 
 
 def test_each_apply_and_revoke_raises_it_and_none_lowers_it(bench):
-    new = bench.make_credential()
-    calls = [
-        lambda target: target.apply(new, [bench.current]),
-        lambda target: target.apply(new, [bench.current]),
-        lambda target: target.revoke(new, [bench.current]),
-        lambda target: target.revoke(new, [bench.current]),
-    ]
-    for number, call in enumerate(calls, 2):
-        call(bench.make_target(fence=number))
-        assert fences(bench) == [number]
-        assert isinstance(raised(lambda call=call, number=number: call(bench.make_target(fence=number - 1))), Conflict)
+    def shown():
+        (one,) = fences_of(bench)
+        return one
+
+    fences.grows_with_each_change(bench, shown)
 
 
 def test_the_mend_of_a_fence_of_a_lost_record_works(bench):
@@ -168,21 +126,8 @@ def test_the_mark_is_as_long_as_a_hash_and_opens_nothing(bench):
 
 
 def test_of_several_at_once_one_sets_its_password(bench):
-    """All have read the same: the others find that it is no longer so, and look again."""
     bench.make_target().apply(bench.current, [])
-    news = [bench.make_credential() for _ in range(4)]
-    answers = []
-    threads = [
-        threading.Thread(target=lambda new=new: answers.append(raised(lambda: bench.make_target().apply(new, [bench.current]))))
-        for new in news
-    ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(PATIENCE)
-    assert sorted(type(each).__name__ for each in answers) == ["Foreign", "Foreign", "Foreign", "NoneType"]
-    assert [bench.logs_in(each) for each in news].count(True) == 1
-    assert bench.logs_in(bench.current)
+    fences.lets_one_of_several_at_once_set_its_password(bench)
 
 
 def test_a_credential_of_the_name_alone_is_fenced_too(bench):

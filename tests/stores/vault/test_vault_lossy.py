@@ -2,44 +2,18 @@
 
 import json
 import random
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rotator.errors import Conflict, Unreachable
 from rotator.model import Place, Secret, same_values
 from rotator.stores.vault import records
 from rotator.testing.proxy import LossyProxy
 from rotator.testing.records import a_record
+from tests.stores import lossy
+from tests.stores.lossy import RATE, again
 
-PATH, WRITERS, RATE = "team/app", 8, 0.25
+PATH = "team/app"
 PLACE = Place("vault", "apps/x", {"TOKEN": "password"})
-
-
-def again(call, times=5):
-    """As the engine does: what had no answer is asked again, the very same."""
-    for _ in range(times - 1):
-        try:
-            return call()
-        except Unreachable:
-            continue
-    return call()
-
-
-def writer(world, proxy, name, tries):
-    """Write ids by what the store said of them."""
-    lossy, said = world.store(address=f"http://127.0.0.1:{proxy.port}"), {"written": [], "conflict": [], "undecided": []}
-    for n in range(tries):
-        record = a_record(1000 * name + n, before=again(lambda: lossy.read(PATH)))
-        try:
-            again(lambda record=record: lossy.write(PATH, record), 3)
-            kind = "written"
-        except Conflict:
-            kind = "conflict"
-        except Unreachable:
-            kind = "undecided"
-        said[kind].append(record.writes[-1])
-    return said
 
 
 def landed(world):
@@ -57,19 +31,11 @@ def race(world, bao, monkeypatch, writes):
     """`writes`: tries of all writers together. The server keeps every version, so that nothing that happened is hidden."""
     monkeypatch.setitem(records.WANTED, "max_versions", 5000)
     world.store().write(PATH, a_record(1))
-    with LossyProxy(bao.port, seed=11, rate=RATE) as proxy:
-        proxy.armed = True
-        with ThreadPoolExecutor(WRITERS) as pool:
-            futures = [pool.submit(writer, world, proxy, name, writes // WRITERS) for name in range(1, WRITERS + 1)]
-            every = [each.result() for each in futures]
-    said = {kind: {id for each in every for id in each[kind]} for kind in every[0]}
-    truth = landed(world)
-    assert len(truth) == len(set(truth)), "a write landed twice"
-    assert said["written"] - set(truth) == set(), "false success"
-    assert said["conflict"] & set(truth) == set(), "false conflict"
-    assert set(truth) - said["written"] - said["undecided"] == {"write-1"}, "landed unknown to its writer"
+    said = lossy.race(
+        lambda through: world.store(address=f"http://127.0.0.1:{through}"), PATH, LossyProxy(bao.port, seed=11, rate=RATE), writes
+    )
+    lossy.told_truly(said, landed(world), "write-1")
     assert sum(map(len, said.values())) == writes
-    assert min(proxy.lost.values()) > writes / 20
     return len(said["written"]), len(said["undecided"])
 
 
@@ -93,10 +59,10 @@ def test_a_place_over_a_lossy_way_shows_the_last_one_published_and_keeps_its_sib
     world.call("POST", f"data/{PLACE.path}", {"data": {"OTHER": "kept"}})
     with LossyProxy(bao.port, seed=5, rate=RATE) as proxy:
         proxy.armed = True
-        lossy = world.store(address=f"http://127.0.0.1:{proxy.port}")
+        through = world.store(address=f"http://127.0.0.1:{proxy.port}")
         for n in range(1, 31):
             values = {"TOKEN": Secret(f"value number {n:020d}")}
-            again(lambda n=n, values=values: lossy.publish(PLACE, values, f"v{n}", n))
+            again(lambda n=n, values=values: through.publish(PLACE, values, f"v{n}", n))
             assert same_values(world.store().published(PLACE), values)
     assert world.call("GET", f"data/{PLACE.path}")["data"]["data"]["OTHER"] == "kept"
 
