@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rotator.errors import Conflict, Unreachable
 from rotator.store import Store
@@ -25,7 +25,7 @@ def again(call: Callable[[], T], times: int = 5) -> T:
     return call()
 
 
-def writer(lossy: Store, path: str, name: int, tries: int) -> dict[str, list[str]]:
+def writer(lossy: Store[Any], path: str, name: int, tries: int) -> dict[str, list[str]]:
     """Write ids by what the store said of them."""
     said: dict[str, list[str]] = {"written": [], "conflict": [], "undecided": []}
     for n in range(tries):
@@ -41,7 +41,7 @@ def writer(lossy: Store, path: str, name: int, tries: int) -> dict[str, list[str
     return said
 
 
-def race(store: Callable[[int], Store], path: str, proxy: LossyProxy, writes: int) -> dict[str, list[str]]:
+def race(store: Callable[[int], Store[Any]], path: str, proxy: LossyProxy, writes: int) -> dict[str, list[str]]:
     """What all writers were told of `writes` tries together; `store` makes one more that goes through the port of the proxy."""
     with proxy:
         proxy.armed = True
