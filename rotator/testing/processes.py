@@ -126,8 +126,9 @@ class Vigil:
         for fd in left:
             poller.register(fd, select.POLLIN)
         before = {pid: waits(pid) for pid in left.values()}
+        look = before
         while left and time.monotonic() - begun < most:
-            ours, theirs = _waited(OURS), {pid: waits(pid) for pid in left.values()}
+            ours, last, look = _waited(OURS), look, {pid: waits(pid) for pid in left.values()}
             ended = [fd for fd, _ in poller.poll(1000 * LOOK)]
             now, blind = time.monotonic(), _waited(OURS) - ours
             for fd in ended:
@@ -136,7 +137,8 @@ class Vigil:
             if main in pids:
                 begun, slowest, before = now, Gone(0.0, 0.0, blind), {pid: waits(pid) for pid in left.values()}
             for pid in pids if main not in pids else ():
-                kept_waiting = max([0.0, *(so_far - before[pid].get(thread, so_far) for thread, so_far in theirs[pid].items())])
+                theirs = last[pid] | look[pid]  # who ended between the two is not in this look any more
+                kept_waiting = max([0.0, *(so_far - before[pid].get(thread, so_far) for thread, so_far in theirs.items())])
                 slowest = max(slowest, Gone(now - begun, kept_waiting + blind, slowest.blind), key=lambda each: each.counted)
         return Gone(time.monotonic() - begun, 0.0) if left else slowest
 

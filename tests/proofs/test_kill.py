@@ -3,11 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
 from rotator.errors import Exit
 from rotator.state import StateDir
+from rotator.testing import processes
 from rotator.testing.kill.__main__ import parts_of, shapes_here
 from rotator.testing.kill.boundaries import Worlds, census, different, stories_of
 from rotator.testing.kill.oracle import Oracle
@@ -245,3 +247,22 @@ def test_how_long_somebody_outlives_main_is_counted_from_mains_end():
             each.wait()
     assert 0.1 < took.seconds < 0.5
     assert took.counted <= took.seconds
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
+def test_what_a_process_waited_for_a_processor_counts_also_where_it_ends_and_is_reaped_between_two_looks(monkeypatch):
+    run, looks = subprocess.Popen(["/bin/sleep", "60"]), iter([0.0, 0.0, 0.05])
+
+    def waits(pid):
+        """What the kernel tells, until the look before which it ends."""
+        so_far = next(looks, None)
+        if so_far is None:
+            time.sleep(0.1)
+            run.kill()
+            run.wait()
+        return {} if so_far is None else {str(pid): so_far}
+
+    monkeypatch.setattr(processes, "waits", waits)
+    with Vigil([run.pid]) as vigil:
+        took = vigil.gone(10.0)
+    assert took.stalled >= 0.05
