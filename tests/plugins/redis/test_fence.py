@@ -48,7 +48,9 @@ def test_a_paused_first_apply_is_refused_although_the_set_is_as_it_was(bench, nt
 
 
 def test_a_paused_revoke_never_takes_what_a_later_run_has_set(bench):
-    fences.refuses_a_revoke_that_was_overtaken(bench, fences.Pause(bench.server.port, b"SETUSER"))
+    error, log_in = fences.overtaken_revoke(bench, fences.Pause(bench.server.port, b"SETUSER"))
+    assert isinstance(error, Conflict)
+    assert log_in == [True, True]
 
 
 @pytest.mark.parametrize("max_live", [1, 2])
@@ -86,11 +88,9 @@ def test_a_human_who_grants_meanwhile_is_no_trouble(bench):
 
 
 def test_each_apply_and_revoke_raises_it_and_none_lowers_it(bench):
-    def shown():
-        (one,) = fences_of(bench)
-        return one
-
-    fences.grows_with_each_change(bench, shown)
+    shown, lower = zip(*fences.each_change(bench, lambda: fences_of(bench)), strict=True)
+    assert list(shown) == [[2], [3], [4], [5]]
+    assert [type(each) for each in lower] == [Conflict] * 4
 
 
 def test_the_mend_of_a_fence_of_a_lost_record_works(bench):
@@ -126,8 +126,12 @@ def test_the_mark_is_as_long_as_a_hash_and_opens_nothing(bench):
 
 
 def test_of_several_at_once_one_sets_its_password(bench):
+    """All have read the same: the others find that it is no longer so, and look again."""
     bench.make_target().apply(bench.current, [])
-    fences.lets_one_of_several_at_once_set_its_password(bench)
+    raised_by, log_in = fences.applied_at_once(bench, 4)
+    assert raised_by == ["Foreign", "Foreign", "Foreign", "NoneType"]
+    assert log_in.count(True) == 1
+    assert bench.logs_in(bench.current)
 
 
 def test_a_credential_of_the_name_alone_is_fenced_too(bench):
