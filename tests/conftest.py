@@ -39,7 +39,7 @@ PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo")
 """Folders that prove the whole: commands, with their processes and servers. Their tests are marked `proof`, and told by `make proofs`."""
 STORIES = (
     *("_rotation.py", "_story.py", "_kills.py", "_crash.py"),
-    *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_plugins_check.py"),
+    *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_writing_a_store.py", "test_plugins_check.py"),
 )
 """So are those of files elsewhere whose names end so."""
 FIRST = (*FIELD, "proofs", "plugins", "stores")
