@@ -227,12 +227,12 @@ def row_11(spec: RotationSpec, r: Record, seen: Seen, now: float) -> Step | None
         if c.id not in seen.died or not gives_way(spec, r, seen, now):
             return None
         return Step(Name.CONFIRM, 16, "act") if q.revoked else _revoke(17, seen)
-    if leaked and spec.can.labels and not _may_show_an_orphan(spec, seen) and labelled(spec, strangers(r, seen.live), seen.live):
+    if leaked and spec.can.labels and not may_show_an_orphan(spec, seen) and labelled(spec, strangers(r, seen.live), seen.live):
         return _sweep(11, seen)
     return _begin(11, spec, now)
 
 
-def _may_show_an_orphan(spec: RotationSpec, seen: Seen) -> bool:
+def may_show_an_orphan(spec: RotationSpec, seen: Seen) -> bool:
     """Whether a human gave up what a place shows: it stays alive until the place shows the next one."""
     return any(seen.shows.get(place) == FOREIGN and place in seen.overwrite for place in spec.place_names)
 

@@ -210,6 +210,7 @@ class Moving(Run):
         there = self.arrival.spec.chain
         self.tell(Phase.RECORD, EventName.MOVED, outcome=Result.SUCCESS, reason=f"to {there}")
         self.tell(None, EventName.RUN_END, reason="moved", outcome=Result.SUCCESS)
+        self.told_end = "moved"
         self.write(Record(identity=r.identity, generation=r.generation, elsewhere=there), Name.RELEASE, "moved", release=True)
 
     def _moved(self) -> RunResult:

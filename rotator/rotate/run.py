@@ -40,7 +40,7 @@ class Run(Ends):
     def go(self) -> RunResult:
         """Do what is to be done; every way to end comes back as a result."""
         self.steps, self.complete = list[Step](), list[Step]()
-        self.claimed = False
+        self.claimed, self.told_end = False, ""
         self.open_places: list[str] = []
         self.unwritten = False
         try:
@@ -48,7 +48,8 @@ class Run(Ends):
             if result.why in LOOKS and not self.claimed and self.moved():
                 result = self.ended("conflict")
             if self.claimed:
-                return self.last_words(result)
+                result = self.last_words(result)
+                return result if result.why in (self.told_end, "ledger") else self.idle(result)  # no end stands in the ledger, or another
             return result if self.order.dry else self.idle(result)
         finally:
             self.ports.close()
@@ -322,6 +323,7 @@ class Run(Ends):
         if why in ALARMS:
             self.tell(None, ALARMS[why], reason=why, outcome=Result.FAILURE)
         self.tell(None, EventName.RUN_END, reason=why, outcome=done)
+        self.told_end = why
         try:
             self.write(self.record, Name.RELEASE, release=True)
         except (Conflict, PortError, Stopped, LedgerFailed) as trouble:
@@ -329,9 +331,9 @@ class Run(Ends):
         return None
 
     def idle(self, result: RunResult) -> RunResult:
-        """A run that took no lease leaves one event in the ledger's own chain."""
+        """What is told without a lease stands in the ledger's own chain: the end of a run that took none, or could not give it back."""
         self.waiting.clear()
-        event = EventName.RUN_END if result.exit is Exit.DONE else ALARMS.get(result.why, EventName.CHECK_FAILED)
+        event = EventName.RUN_END if self.claimed or result.exit is Exit.DONE else ALARMS.get(result.why, EventName.CHECK_FAILED)
         outcome = Result.SUCCESS if result.exit is Exit.DONE else Result.FAILURE
         self.tell(None, event, reason=result.why, outcome=outcome, chain=LEDGER_CHAIN)
         try:

@@ -9,7 +9,7 @@ from rotator.after import ROW_ASKED
 from rotator.errors import Foreign, PortError, Rejected, Unfit, Unreachable
 from rotator.generate import password
 from rotator.model import Credential, Reached, Secret, Shape
-from rotator.plan import gives_way, labelled, orphans, shows_current, spared, strangers
+from rotator.plan import gives_way, labelled, may_show_an_orphan, orphans, shows_current, spared, strangers
 from rotator.record import Mark
 from rotator.rotate.door import HIDDEN, Kind
 from rotator.rotate.looks import Looks, observe
@@ -121,6 +121,8 @@ class Steps(Looks):
         ids = labelled(self.spec, strangers(self.record, live), live)
         if ids and self._somebody_s_place(Name.SWEEP):
             return Outcome("suspect")
+        if step.phase == "intent" and may_show_an_orphan(self.spec, self.seen):
+            return Outcome(data=())  # read only now, and given up: the next one is made first
         return Outcome(data=ids if step.phase == "intent" else (self.seam.new_id(), max(ids)) if ids else None)
 
     def _somebody_s_place(self, step: Name) -> bool:

@@ -1,4 +1,4 @@
-"""Seeded histories: random days of one spec, with faults, humans, strangers, clocks and a second runner, each judged by the oracle.
+"""Seeded histories: random days of one spec, with faults, humans, strangers, clocks and two runners more, each judged by the oracle.
 
 A history is plain data: it is drawn from a `random.Random` (hypothesis's own shrinks), told over a lab, and kept as JSON where it failed.
 """
@@ -30,6 +30,8 @@ COMMANDS: dict[str, Callable[[], Command]] = {
     "compromise current": lambda: Compromise("current"),
     "compromise previous": lambda: Compromise("previous"),
 }
+AT_ONCE = {"two": ("", ""), "three": ("", "", ""), "hold in mid-run": ("", "hold"), "undo in mid-run": ("", "undo")}
+"""Runs that go on at the same time, effect by effect, and what each is told."""
 DAY, YEAR = 86_400.0, 31_536_000.0
 SKEWS = (DAY, -DAY, 3_600.0, -3_600.0, -10 * YEAR, 50.0)
 WAITS = (0.0, 30.0, 400.0, 1_100.0, 1_900.0, 10_100.0)
@@ -104,7 +106,7 @@ class History:
 def draw(rng: random.Random, *, most: int = 7) -> History:
     """A random history of up to so many moments."""
     shape = rng.choice(sorted(SHAPES))
-    acts = ["run"] * 8 + ["named", "forced", "two", "undo", "hold", "compromise current", "compromise previous", "skew", "suspend"]
+    acts = ["run"] * 8 + ["named", "forced", *AT_ONCE, "undo", "hold", "compromise current", "compromise previous", "skew", "suspend"]
     acts += ["stranger in a place", "new password"] if not shape.startswith("issue") else ["stranger in a place", "new key"]
     moments = [_moment(rng, rng.choice(acts)) for _ in range(rng.randint(2, most))]
     lag = rng.choice([0.0, 0.0, 3.0]) if shape.startswith("issue") else 0.0
@@ -142,7 +144,7 @@ def changes(zone: str) -> tuple[float, ...]:
 
 
 def _moment(rng: random.Random, act: str) -> Moment:
-    value = rng.choice(SKEWS) if act == "skew" else float(rng.randint(0, 1_000_000)) if act == "two" else 0.0
+    value = rng.choice(SKEWS) if act == "skew" else float(rng.randint(0, 1_000_000)) if act in AT_ONCE else 0.0
     home = "here" if rng.random() < 0.7 else "elsewhere"
     return Moment(rng.choice(WAITS), act, _faults(rng), home, value)
 
@@ -276,8 +278,9 @@ class Teller:
                 self.watch(lab.seam.t + 10_100.0)
             case "new key":
                 self._new_key()
-            case "two":
-                Interleaving(lab, int(moment.value), faults=0.03).go([None, None])
+            case act if act in AT_ONCE:
+                told = [COMMANDS[each]() if each else None for each in AT_ONCE[act]]
+                Interleaving(lab, int(moment.value), faults=0.03).go(told)
             case act:
                 self._run(moment, COMMANDS[act]() if act in COMMANDS else None, named=act == "named", forced=act == "forced")
 

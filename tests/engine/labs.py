@@ -59,6 +59,18 @@ def fault_at(effect, fault, nth=1):
     return At({})
 
 
+def failing(effect, error):
+    """A plan in which every effect of this name fails."""
+
+    class Fails(FaultPlan):
+        def effect(self, name, kind, call):
+            if name == effect:
+                raise error
+            return super().effect(name, kind, call)
+
+    return Fails({})
+
+
 def before(effect, act):
     """A plan that does something just before the first effect whose name begins so."""
 

@@ -1,7 +1,7 @@
 """Corners of the protocol: what is rare, and must still end well."""
 
 import pytest
-from labs import GRACE, SET, before, crash_at, due, fault_at, names, rotated, with_target
+from labs import GRACE, SET, before, crash_at, due, failing, fault_at, names, rotated, with_target
 
 from rotator.errors import Conflict, Exit, Unreachable
 from rotator.model import Secret
@@ -246,18 +246,6 @@ def test_adopting_another_credential_does_not_call_our_own_old_one_a_stranger_s(
     result = lab.run(Adopt(credential=type(lab.first)(name="app", secret=chosen)))
     assert result.exit is Exit.DONE
     assert lab.shown("env") == ("app", "a-human-chose-this-0123456789-0123")
-
-
-def failing(effect, error):
-    """A plan in which every effect of this name fails."""
-
-    class Fails(FaultPlan):
-        def effect(self, name, kind, call):
-            if name == effect:
-                raise error
-            return super().effect(name, kind, call)
-
-    return Fails({})
 
 
 @pytest.mark.parametrize(("error", "why"), [(Unreachable("gone"), "failed"), (Conflict("moved"), "conflict")])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.testing.histories import RENEWAL, ZONES, History, changes, draw, less, tell
+from rotator.testing.histories import AT_ONCE, RENEWAL, ZONES, History, Moment, Teller, changes, draw, less, tell
 from rotator.testing.lab import as_objects, in_memory, on_disk
 from rotator.testing.shrink import shorter
 
@@ -74,6 +74,21 @@ def test_a_fifth_expires_where_keys_are_minted_and_a_fifth_has_a_place_that_nobo
     waits = {each.after for history in issue if history.lifetime for each in history.moments}
     assert RENEWAL in waits
     assert {each.act for history in issue if history.lifetime for each in history.moments} >= {"watch", "hold", "new key"}
+
+
+def test_three_runners_and_a_human_in_mid_run_are_as_frequent_as_two():
+    drawn = [each.act for number in range(4 * EACH) for each in draw(random.Random(number)).moments]
+    assert all(drawn.count(act) > 0.7 * drawn.count("two") > 70 for act in AT_ONCE)
+    assert [len(each) for each in AT_ONCE.values()] == [2, 3, 2, 2]
+
+
+@pytest.mark.parametrize("act", AT_ONCE)
+def test_runs_that_go_on_at_once_are_as_many_as_the_history_says(act):
+    first = Moment(10_010, "run")
+    alone, beside = (
+        Teller(History("alternating", each), in_memory()).tell().runs for each in ((first,), (first, Moment(400, act, value=7.0)))
+    )
+    assert beside == alone + len(AT_ONCE[act])
 
 
 def test_a_line_that_was_kept_before_expires_nothing():

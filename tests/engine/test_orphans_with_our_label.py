@@ -271,6 +271,17 @@ def test_where_no_slot_is_free_and_a_place_shows_somebody_s_value_the_printed_co
     assert (result.exit, "key-1" in lab.system.keys) == (Exit.DONE, False)
 
 
+@pytest.mark.parametrize("first_read", ["answers", "fails"])
+def test_what_a_place_that_was_given_up_shows_lives_through_its_grace_also_where_it_cannot_be_read_at_first(first_read):
+    lab = with_orphan()
+    lab.storage.env.values["env"] = f'{{"fields": {{"USER": "key-late", "PASSWORD": "{SECRET}"}}}}'
+    assert lab.run(Compromise(), named=True).why == "orphan.suspect"
+    plan = fault_at("read place", Fault.ERROR, 2) if first_read == "fails" else None
+    result = lab.run(Resolve(overwrite=frozenset({"env"})), named=True, plan=plan)
+    assert (result.why, living(lab)) == ("grace", ["key-2", "key-late"])
+    assert lab.oracle.violations == []
+
+
 def test_an_id_that_is_a_secret_is_not_told_where_it_becomes_the_old_one():
     lab = at_rest("issue, labels")
     secret = lab.record().current.credential.secret.reveal()

@@ -49,11 +49,16 @@ def test_histories_go_on_where_the_last_call_ended_and_a_broken_law_is_never_for
 def test_other_code_begins_anew_with_histories_that_were_not_told_before(checkout):
     kept = checkout / "docs/reliability.json"
     kept.parent.mkdir()
-    State("another code", histories=10**6, next_seed=10**6, parts={"kills": "0 violations"}).keep(kept)
+    broken = ["seed 3: I1: it does not log in"]
+    State("another code", "abc", histories=10**6, next_seed=10**6, faults=7, violations=broken, parts={"kills": "2 kills"}).keep(kept)
     assert call(checkout).returncode == 0
     found = json.loads(kept.read_text())
-    assert (found["histories"], found["parts"], found["first_seed"]) == (6, {}, 10**6)
-    assert "| histories | 6 (seeds 1,000,000 to 1,000,005) |" in (checkout / "RELIABILITY.md").read_text()
+    assert (found["histories"], found["parts"], found["first_seed"], found["violations"]) == (6, {}, 10**6, [])
+    report = (checkout / "RELIABILITY.md").read_text()
+    assert "| histories | 6 (seeds 1,000,000 to 1,000,005) |" in report
+    assert "| another code, last at commit abc | 1,000,000 | 7 | 1 | kills: 2 kills |" in report.partition("\n## Before\n")[2]
+    assert call(checkout).returncode == 0
+    assert json.loads(kept.read_text())["earlier"] == found["earlier"]
 
 
 def test_a_part_that_ended_well_is_not_told_again_and_one_that_did_not_is(tmp_path, monkeypatch, capsys):

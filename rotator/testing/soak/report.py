@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from rotator.testing.soak.state import State
 
@@ -11,7 +12,7 @@ HEAD = """\
 # Reliability
 
 Written by `make soak`, and by nothing else. It goes on where its last call ended, on any machine, for the count stands in
-docs/reliability.json; a change of the code that a history runs begins it anew.
+docs/reliability.json; a change of the code that a history runs begins it anew, and what was told before stands under *Before*.
 """
 MEANS = """\
 ## What was run
@@ -19,9 +20,10 @@ MEANS = """\
 - **Histories**: random days of one credential over in-memory twins of target, store and places. Up to eight runs, each with up to two
   faults (crash before; crash after, reply lost; error without effect; timeout with effect; effect visible late; duplicated call; disk full;
   right taken away), commands of humans (undo, hold, compromise), passwords, keys and place values set by strangers, clocks that jump
-  (an hour, a day, ten years back), suspends, late providers, providers that give an id again, and two runners effect by effect. Three in
-  ten go by a cron expression in one of six time zones, around a change of its clock. After every effect an oracle asks the twin
-  itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the next rotation.
+  (an hour, a day, ten years back), suspends, late providers, providers that give an id again; two and three runners effect by effect, and a
+  hold or an undo beside a run. Three in ten go by a cron expression in one of six time zones, around a change of its clock. After every
+  effect an oracle asks the twin itself whether a law was broken; then two clean runs must bring it to rest, and one in four goes on to the
+  next rotation.
   `python -m rotator.testing.soak --seed N` tells one again; with another time zone database three in 250 are other days. To save time,
   events are numbered here where they are digested elsewhere, and carry seconds for a date; the chain is walked all the same.
 - **Kills**: real SIGKILLs of real runs, at every boundary and at random moments (`make kill`), on PostgreSQL in place and alternating, on
@@ -49,6 +51,13 @@ MEANS = """\
 """
 
 
+BEFORE = """\
+## Before
+
+Earlier states of the code, the newest first: with how much each was trusted. None of it counts for the code of today.
+"""
+
+
 def report(state: State, names: Iterable[str]) -> str:
     """The whole file. `names`: of the parts that there are."""
     rows = [
@@ -67,9 +76,20 @@ def report(state: State, names: Iterable[str]) -> str:
     lines = [HEAD, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
     lines += ["| shape | histories |", "|---|---|", *(f"| {shape} | {count:,} |" for shape, count in sorted(state.by_shape.items())), ""]
     lines += ["| how runs ended | runs |", "|---|---|", *(f"| {why} | {count:,} |" for why, count in _most(state.ends)), "", MEANS]
+    if state.earlier:
+        lines += [BEFORE, "| code | histories | faults that struck | violations | parts |", "|---|---|---|---|---|"]
+        lines += [*map(_row, reversed(state.earlier)), ""]
     if state.violations:
         lines += ["## Violations", "", *(f"- `{each}`" for each in state.violations), ""]
     return "\n".join(lines)
+
+
+def _row(each: dict[str, Any]) -> str:
+    """Of an earlier state of the code."""
+    parts = "; ".join(f"{name}: {line}" for name, line in each["parts"].items()) or "none"
+    return (
+        f"| {each['code']}, last at commit {each['commit']} | {each['histories']:,} | {each['faults']:,} | {each['violations']} | {parts} |"
+    )
 
 
 def _most(counts: dict[str, int]) -> list[tuple[str, int]]:

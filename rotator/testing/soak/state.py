@@ -37,6 +37,8 @@ class State:
     violations: list[str] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)
     """The last line of each proof that is told as a whole, by its name: those that ended well are not told again on this code."""
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+    """Of each state of the code before this one: `code`, `commit`, `histories`, `faults`, how many `violations`, and `parts`."""
 
     @staticmethod
     def of(path: Path, code: str) -> State:
@@ -45,7 +47,7 @@ class State:
             found: dict[str, Any] = json.loads(path.read_text())
             if found.get("code") == code:
                 return State(**found)
-            return State(code, first_seed=found["next_seed"], next_seed=found["next_seed"])
+            return State(code, first_seed=found["next_seed"], next_seed=found["next_seed"], earlier=_with(found))
         return State(code)
 
     def keep(self, path: Path) -> None:
@@ -68,6 +70,12 @@ class State:
         if beside.next_seed > self.next_seed:
             vars(self).update(vars(beside))
         self.parts = parts
+
+
+def _with(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was told of earlier states, and of this one, which is one now."""
+    told = {name: found.get(name) for name in ("code", "commit", "histories", "faults", "parts")} | {"violations": len(found["violations"])}
+    return [*found.get("earlier", ()), *([told] if found["histories"] else [])]
 
 
 def interpreter() -> str:
