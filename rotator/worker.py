@@ -269,7 +269,7 @@ def under_lock(order: Order, lock: Lock, *, everything: bool = False) -> Order:
 
 LOOKS = frozenset([
     "read record", "read record back", "check target", "check store", "check place", "check reload", "read place", "read mark", "list",
-    "clock", "last used",
+    "clock", "last used", "login of a dead one",
 ])  # fmt: skip
 """Effects that only look: in words, a terminal hears of them where they fail."""
 

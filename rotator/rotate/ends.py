@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from rotator.errors import Exit, Foreign, Refused
 from rotator.model import Level, Shape
-from rotator.plan import reload_open, renewal, strangers, unobserved
+from rotator.plan import reload_open, renewal, shows_foreign, strangers, unobserved
 from rotator.rotate.door import HIDDEN
 from rotator.rotate.humans import Humans
 from rotator.rotate.looks import SKEW
@@ -38,7 +40,7 @@ class Ends(Humans):
         """The result, in words."""
         detail = detail or self.details(why)
         why, code, worse = self.verdict(why, code or (step.exit if step else None))
-        end, detail = end_of(why, in_place=self.spec.in_place), detail or worse
+        end, detail = end_of(why, in_place=self.spec.in_place), "; ".join(filter(None, (worse, detail)))
         told, text = self._once_more(fix or end.fix, why, code), "; ".join([*self.done(), end.text])
         text = f"{text}: {detail}" if detail else text
         return RunResult(
@@ -46,7 +48,7 @@ class Ends(Humans):
             exit=code,
             why=why,
             message=text if code is Exit.DONE else text + self._untold(f"{text} {told}"),
-            fix=told.format(spec=self.spec.name) if told and not fix else told,
+            fix=self._named(told, why) if told and not fix else told,
             wake=until or (self.looks_by(step.what) if step and step.name is Name.WAIT else self.next_wake(why)),
             steps=tuple(self.steps),
             findings=self.findings,
@@ -59,7 +61,18 @@ class Ends(Humans):
         if why == "not_before" and not self.open_work() and not self.gave_up:
             code = Exit.DONE
         worse, about = self.worse() if code is Exit.DONE else ("", "")
+        if code is Exit.DONE and not worse and self.seen.forced and not self.order.dry:
+            worse, about = "not forced", end_of(why, in_place=self.spec.in_place).text
         return (worse, ENDS[worse].exit, about) if worse else (why, code, "")
+
+    def _foreign(self) -> list[str]:
+        """Places that show what is none of ours."""
+        return [place for place in self.spec.place_names if shows_foreign(self.seen, place)]
+
+    def _named(self, fix: str, why: str) -> str:
+        """What to do, with the names of this spec in it."""
+        places = " --overwrite ".join(self._foreign()) if why == "foreign_change of place" else "PLACE"
+        return fix.replace("--overwrite PLACE", f"--overwrite {places}").format(spec=self.spec.name)
 
     def details(self, why: str) -> str:
         """What this run has seen that led to such an end."""
@@ -69,6 +82,10 @@ class Ends(Humans):
             return str(self.record.elsewhere)
         if why == "orphan.suspect":
             return ", ".join(self._unknown())
+        if why == "foreign_change of place":
+            return ", ".join(self._foreign())
+        if why == "hold" and self.record.hold:
+            return f"until {datetime.fromtimestamp(self.record.hold.until, UTC):%Y-%m-%dT%H:%MZ}"
         if why == "not_before" and self._unknown():
             return f"nobody knows {', '.join(self._unknown())}, which may take the slot of a new one"
         return "; ".join(self.open_places) if why == "open place" else ""
@@ -95,13 +112,15 @@ class Ends(Humans):
         """The next run goes on with what stands in the record: what a human asked and is not there must be asked again."""
         kept = self.kept or any(each.name is Name.UNDO for each in self.complete)
         asked = self.order.command and not self.order.dry and not isinstance(self.order.command, Move)
-        if not asked or kept or code is Exit.DONE or why == "refused":
+        if not asked or kept or code is Exit.DONE or why in ("refused", "not begun"):
             return fix
         again = "give the same command again: nothing of it was kept"
         return f"{fix}; then {again}" if fix else again
 
     def way_out(self, why: str) -> str | None:
         """Where the target holds our hand off the second user or secret, for a human has it: it is to be given up."""
+        if why == "refused" and self.steps[-1].name is Name.UNDO:
+            return f"the old one is refused too: `rotator adopt {self.spec.name} --from …` with one that works, or `--new`"
         second = {Shape.ALTERNATING: "--take-second", Shape.OVERLAPPING: "--drop-second"}.get(self.spec.shape)
         name, unknown = self.spec.name, self._unknown()
         if why == "failed" and isinstance(self.last_error, Refused) and self.steps[-1].name is Name.ISSUE:

@@ -43,6 +43,8 @@ class Looks(Door):
     findings: tuple[Finding, ...] = ()
     unread: dict[str, PortError]
     """Why a place could not be read, by its name; of the last look at all of them."""
+    unfit: frozenset[str] = frozenset()
+    """Places and reloads whose own look found what must be mended."""
 
     # ---- logins
 
@@ -77,6 +79,22 @@ class Looks(Door):
         except Rejected:
             return False
         return True
+
+    def still_lives(self, dead: Credential) -> bool:
+        """Whether one that is dead logs in after all; one try. That it is refused is what is to be seen, and no failure."""
+        target = self.ports.target
+
+        def look() -> bool:
+            try:
+                target.verify(dead)
+            except Unfit:
+                return True
+            except Rejected:
+                target.close()
+                return False
+            return True
+
+        return self.do(Name.CHECK, "login of a dead one", look, port=target, kind=Kind.READ, credential=dead.name)
 
     def lives(self, step: Name, credential: Credential) -> bool:
         """As `works`, but a refusal counts only once the target can be late no more. For what is never asked again."""
@@ -226,7 +244,7 @@ class Looks(Door):
 
     def check(self) -> None:
         """Look at the target, the store and all places; nothing is changed. Raises `Stopped` where a human must come, `PortError`."""
-        self.seen = self.seen.but(alive_tombstones=self.living_tombstones())
+        self.seen = self.seen.but(alive_tombstones=self._living_tombstones())
         found = [*self.check_target(), *self.check_store()]
         shows = self.read_places(Name.CHECK)
         told = [Finding(Level.WARN, "place.missing", f"{name}: {error.what}", error.fix) for name, error in self.unread.items()]
@@ -238,6 +256,16 @@ class Looks(Door):
             self.seen = self.seen.but(died=frozenset({q.id}))
         if self.record.current and not isinstance(self.order.command, Adopt) and not self.goes_back():
             self.check_current(self.record.current.credential)
+
+    def _living_tombstones(self) -> frozenset[str]:
+        """As `living_tombstones`. Where that cannot be told, a right of the admin may be missing: the target's own finding says more."""
+        try:
+            return self.living_tombstones()
+        except PortError:
+            failed = [self._shown(each) for each in self.check_target() if each.level is Level.FAIL]
+            if not failed:
+                raise
+        raise Stopped("check", "; ".join(each.text for each in failed), fix=failed[0].fix)
 
     def _shown(self, found: Finding) -> Finding:
         """A finding, unless a secret stands in its words."""
@@ -283,8 +311,10 @@ class Looks(Door):
         try:
             for each in self.do(Name.CHECK, effect, port.check, port=port, kind=Kind.READ, tries=1, place=name):
                 level = Level.WARN if each.level is Level.FAIL else each.level
+                self.unfit |= {name} if each.level is Level.FAIL else set()
                 yield replace(each, level=level, text=f"{name}: {each.text}" if code == "reload" else each.text)
         except PortError as error:
+            self.unfit |= {name}
             yield Finding(Level.WARN, code, f"{name}: {error.what}", error.fix)
 
     def check_current(self, current: Credential) -> None:
@@ -347,7 +377,7 @@ class Looks(Door):
             return frozenset()
         living = set()
         for each in self.record.tombstones:
-            if self.works(Name.CHECK, each.credential):
+            if self.still_lives(each.credential):
                 living.add(each.id)
             elif can.dead_probes and current and (current.credential.name == each.credential.name or self.spec.shape is Shape.ISSUE):
                 self.works(Name.CHECK, current.credential)

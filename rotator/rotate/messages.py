@@ -32,7 +32,9 @@ ENDS: dict[str, End] = {
     "grace": End(Exit.DONE, "the old credential stays alive until its grace is over"),
     "soak": End(Exit.DONE, "the old credential is switched off; it is deleted when nobody has missed it"),
     "hold": End(Exit.DONE, "the old credential is kept alive by a hold"),
-    "stopped": End(Exit.DONE, "stopped between two steps, as asked; the next run goes on"),
+    "stopped": End(Exit.FAILED, "stopped between two steps, as asked; the next run goes on", "run it again"),
+    "not forced": End(Exit.FAILED, "not rotated now: what was forced waits", "force it again once that is over"),
+    "not begun": End(Exit.FAILED, "stopped, as asked, before anything was begun", "give the same command again"),
     "time": End(Exit.FAILED, "the time of one run is over; the next run goes on", "run it again"),
     "not_before": End(Exit.FAILED, "an earlier attempt failed; the next one waits", "`rotator run {spec}` does not wait"),
     "adopt": End(

@@ -100,6 +100,8 @@ class Run(Ends):
         first = plan(self.spec, self.record, self.seen, self.seam.now())
         adopting = isinstance(self.order.command, Adopt) and first.why in ("adopt", "identity")
         if first.ends and first.row <= LAST_ROW_BEFORE_CHECK and not adopting:
+            if first.why == "adopt" and self.order.dry:
+                self.check()
             return self.ended(first.why, self.what_new_kills() if first.why == "adopt" else "", step=first)
         self.check()
         return None
@@ -155,7 +157,15 @@ class Run(Ends):
         self.steps = foresee(self.spec, record, self.seen, self.seam.now())
         last = self.steps[-1]
         blocked = self.blocking(self.steps)
+        shut = dict.fromkeys(filter(None, map(self._shut, self.steps)))
+        if shut and not blocked and last.exit in (None, Exit.DONE):
+            return self.ended("open place", ", ".join(shut))
         return self.ended("check" if blocked else last.why, "; ".join(each.text for each in blocked), step=last)
+
+    def _shut(self, step: Step) -> str:
+        """The place or reload of this step, if it cannot do its part as far as can be seen."""
+        name = step.what if step.name is Name.PUBLISH else step.what[0] if step.name is Name.RELOAD else None
+        return str(name) if name in self.unfit or name in self.unread else ""
 
     def blocking(self, steps: Sequence[Step]) -> list[Finding]:
         """Findings that keep a new rotation from beginning, where one would."""
@@ -201,7 +211,7 @@ class Run(Ends):
     def one(self, step: Step) -> None:
         """One step: perform it, keep what it leaves behind, stop where it says so."""
         if self.order.stop() and self.failed_why() != "cut off":
-            raise Stopped("stopped")
+            raise Stopped("stopped" if self.complete or self.kept else "not begun")
         if self.seam.ticks() - self.started > self.order.run_time - 2 * self.order.timeout:
             raise Stopped("time")
         self.steps.append(step)
@@ -263,6 +273,8 @@ class Run(Ends):
 
     def _stops_refused(self, step: Step, error: str) -> str | None:
         """A refusal that the plan goes on from is no end."""
+        if step.name is Name.UNDO and not step.what:
+            return "refused"
         kept_pending = step.name is Name.VERIFY and step.what[1]
         goes_on = {
             Name.VERIFY: not kept_pending,
@@ -335,7 +347,8 @@ class Run(Ends):
         self.waiting.clear()
         event = EventName.RUN_END if self.claimed or result.exit is Exit.DONE else ALARMS.get(result.why, EventName.CHECK_FAILED)
         outcome = Result.SUCCESS if result.exit is Exit.DONE else Result.FAILURE
-        self.tell(None, event, reason=result.why, outcome=outcome, chain=LEDGER_CHAIN)
+        words = None if result.exit is Exit.DONE else result.message
+        self.tell(None, event, reason=result.why, outcome=outcome, chain=LEDGER_CHAIN, error_message=words)
         try:
             self.ledger.append_loose(self.waiting.pop())
         except LedgerFailed as error:

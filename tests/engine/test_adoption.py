@@ -98,6 +98,7 @@ def test_a_stranger_s_value_in_a_place_stops_the_run_until_it_is_resolved(shape)
     lab.storage.env.values["env"] = '{"fields": {"USER": "somebody", "PASSWORD": "else"}}'
     stopped = lab.run()
     assert (stopped.exit, stopped.why) == (Exit.HUMAN, "foreign_change of place")
+    assert ("not overwritten: env" in stopped.message, stopped.fix.endswith("`rotator resolve orders-db --overwrite env`")) == (True, True)
     assert "somebody" in lab.storage.env.values["env"]
     assert lab.run(Resolve(overwrite=frozenset({"nowhere"}))).why == "refused"
     assert lab.run(Resolve(overwrite=frozenset({"env"}))).exit is Exit.DONE

@@ -152,7 +152,7 @@ def test_a_leaked_old_one_is_not_held():
 def test_an_undo_that_was_stopped_before_it_began_says_so():
     lab = rotated("alternating")
     result = lab.run(Undo(), named=True, stop=lambda: True)
-    assert (result.exit, "rotator undo orders-db` again" in result.message) == (Exit.FAILED, True)
+    assert (result.exit, result.why, result.fix) == (Exit.FAILED, "not begun", "give the same command again")
     assert lab.run(Undo(), named=True).exit is Exit.DONE
 
 

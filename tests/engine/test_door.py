@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from labs import LABEL, due, names, rotated, with_can, with_target
+from labs import LABEL, at_rest, due, names, rotated, with_can, with_target
 
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Conflict, Denied, Exit, Unreachable
@@ -150,8 +150,36 @@ def test_where_a_dead_probe_counts_a_good_login_stands_between_two():
     lab.run()
     lab.at(20_100)
     lab.run()
-    logins = [(each.credential, each.outcome) for each in lab.ledger.events if each.effect == "login" and each.step == "CHECK"]
-    assert not any(a[1] is b[1] is Result.FAILURE for a, b in itertools.pairwise(logins))
+    logins = [each.effect for each in lab.ledger.events if (each.effect or "").startswith("login") and each.step == "CHECK"]
+    assert "login of a dead one" in logins
+    assert not any(a == b == "login of a dead one" for a, b in itertools.pairwise(logins))
+
+
+def test_that_a_dead_one_is_refused_is_no_failure(shape):
+    lab = at_rest(shape)
+    lab.at(20_020)
+    lab.run()
+    looks = [(each.outcome, each.error_type) for each in lab.ledger.events if each.effect == "login of a dead one"]
+    assert {*looks} == {(Result.SUCCESS, None)}
+    assert not any(each.outcome is Result.FAILURE for each in lab.ledger.events if each.step == "CHECK")
+
+
+@pytest.mark.parametrize("finds", ["what is missing", "nothing"])
+def test_where_an_admin_cannot_tell_whether_a_dead_one_lives_what_the_target_finds_is_said_first(finds):
+    lab = at_rest("overlapping")
+    dead, verify = lab.record().tombstones[0].credential, lab.ports().target.verify
+
+    def look(_self, credential):
+        if credential.same(dead):
+            raise Denied("nobody could look whether the user holds it")
+        return verify(credential)
+
+    missing = [Finding(Level.FAIL, "privilege.missing", "the admin lacks SELECT", "GRANT SELECT")] if finds == "what is missing" else []
+    for dry in (False, True):
+        result = with_target(lab, verify=look, check=lambda *_: missing).run(named=True) if not dry else lab.dry(named=True)
+        assert result.exit is Exit.FAILED
+        assert ("lacks SELECT" in result.message, result.fix == "GRANT SELECT") == (bool(missing), bool(missing))
+        assert ("nobody could look" in result.message) == (not missing)
 
 
 def test_where_a_dead_secret_must_never_be_tried_it_is_not():

@@ -1,10 +1,11 @@
 """How a run ended stands in the ledger as its exit code says it, also where the write that gives the lease back does not land."""
 
 import pytest
-from labs import at_rest, due, failing, overtaken
+from labs import at_rest, due, failing, overtaken, with_target
 
 from rotator.audit import LEDGER_CHAIN, EventName, Result
 from rotator.errors import Conflict, Exit, Unreachable
+from rotator.model import Finding, Level
 from rotator.rotate import RunResult
 
 
@@ -35,3 +36,14 @@ def test_a_run_whose_every_write_landed_tells_one_end(shape):
     lab = at_rest(shape)
     for number in range(1, lab.runs + 1):
         assert len(ends(lab, f"run-{number:03d}")) == 1
+
+
+def test_a_run_that_ended_before_it_took_a_lease_says_why_in_the_ledger():
+    def refuses(_self, _known, _accepted=()):
+        return [Finding(Level.FAIL, "privilege.missing", "no right", "GRANT it")]
+
+    lab = with_target(due("alternating"), check=refuses)
+    result = lab.run()
+    assert result.why == "check"
+    (event,) = [each for each in lab.ledger.events if each.run == f"run-{lab.runs:03d}" and each.event == EventName.CHECK_FAILED]
+    assert (event.reason, event.error_message) == (result.why, result.message)

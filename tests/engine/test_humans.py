@@ -74,8 +74,9 @@ def test_an_old_one_that_refuses_is_not_gone_back_to(shape):
     lab.oracle.living = lab.system.living()
     result = lab.run(Undo())
     assert lab.record().current.credential.name in living(lab)
-    assert (result.exit, result.why) == (Exit.FAILED, "failed")
+    assert (result.exit, result.why) == (Exit.FAILED, "refused")
     assert "UNDO (login)" in result.message
+    assert ("`rotator adopt orders-db --from …`" in result.fix, "same command" in result.fix) == (True, False)
     assert lab.record().previous
     assert not lab.record().compromised, "it is not killed for one refusal"
 

@@ -263,7 +263,7 @@ def test_where_no_slot_is_free_and_a_place_shows_somebody_s_value_the_printed_co
     for _ in range(6):
         if "--revoke key-1 --overwrite PLACE" in (result.fix or ""):
             result = lab.run(Resolve(revoke="key-1", overwrite=frozenset({"env"})), named=True)
-        elif "--overwrite PLACE" in (result.fix or ""):
+        elif "resolve orders-db --overwrite env" in (result.fix or ""):
             result = lab.run(Resolve(overwrite=frozenset({"env"})), named=True)
         elif "--revoke ID" in (result.fix or ""):
             result = lab.run(Resolve(revoke="key-1"), named=True)

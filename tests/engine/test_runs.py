@@ -7,7 +7,7 @@ from labs import GRACE, ISSUE, before, due, fault_at, living, names, rotated, wi
 
 from rotator.errors import Denied, Exit, Unreachable
 from rotator.model import Finding, Level, Place
-from rotator.rotate import Adopt
+from rotator.rotate import Adopt, HoldUntil
 from rotator.settings import Settings
 from rotator.spec import Named, PlaceSpec, ReloadSpec
 from rotator.testing.faults import Fault
@@ -35,7 +35,7 @@ def test_force_makes_one_slot_due_and_skips_no_grace(shape):
     second = lab.record().current.id
     again = lab.run(named=True, forced=True)
     assert (lab.record().current.id == second) == (shape != "in place")
-    assert again.exit is Exit.DONE
+    assert (again.why, again.exit) == (("at rest", Exit.DONE) if shape == "in place" else ("not forced", Exit.FAILED))
     assert lab.oracle.violations == []
 
 
@@ -245,7 +245,7 @@ def test_a_run_that_is_asked_to_stop_ends_after_its_step(shape):
     lab = due(shape)
     asked = iter([False, False] + [True] * 20)
     result = lab.run(stop=lambda: next(asked))
-    assert (result.why, result.exit) == ("stopped", Exit.DONE)
+    assert (result.why, result.exit) == ("stopped", Exit.FAILED)
     if shape == "in place":  # between APPLY and the last place consumers are cut off: it goes on until they are not
         assert lab.shown("local") == lab.shown("env") == ("app", lab.record().current.credential.secret.reveal())
         assert lab.shown("env") in lab.system.living()
@@ -253,6 +253,32 @@ def test_a_run_that_is_asked_to_stop_ends_after_its_step(shape):
         assert len(result.steps) == 2
     assert lab.record().lease is None
     assert lab.run().exit is Exit.DONE
+
+
+def test_a_run_that_is_stopped_before_it_began_says_that_nothing_was_kept(shape):
+    lab = due(shape)
+    before = lab.record()
+    result = lab.run(stop=lambda: True, forced=True)
+    assert (result.why, result.exit, "give the same command again" in result.fix) == ("not begun", Exit.FAILED, True)
+    assert lab.record().revision == before.revision
+
+
+@pytest.mark.parametrize("shape", GRACE)
+@pytest.mark.parametrize("waits", ["grace", "hold"])
+def test_what_was_forced_and_has_to_wait_is_no_success(shape, waits):
+    lab = rotated(shape)
+    if waits == "hold":
+        lab.run(HoldUntil("month end", 5_000.0))
+    current = lab.record().current.id
+    result = lab.run(forced=True, named=True)
+    assert (result.why, result.exit, waits in result.message) == ("not forced", Exit.FAILED, True)
+    assert lab.record().current.id == current
+    assert lab.run(named=True).exit is Exit.DONE
+    while lab.run(named=True).why != "at rest":
+        lab.seam.t += 1_000
+    assert lab.run(forced=True).exit is Exit.DONE
+    assert lab.record().current.id != current
+    assert lab.oracle.violations == []
 
 
 def test_current_that_is_older_than_its_policy_allows_is_overdue(shape):
