@@ -178,6 +178,16 @@ class TestPlugins:
         assert bench.make_target().verify(new)
 
 
+def answers(session):
+    import pymysql
+
+    try:
+        session.query("SELECT 1")
+    except pymysql.err.Error:
+        return False
+    return True
+
+
 class TestSessions:
     @pytest.mark.parametrize("ends", [True, False])
     def test_revoke_ends_open_sessions_only_where_settings_say_so(self, make_bench, ends):
@@ -207,6 +217,25 @@ class TestSessions:
         bench.paste(error.fix)
         bench.make_target(terminate_sessions=True).revoke(bench.current, [new])
         assert works(bench, bench.current, new) == [False, True]
+
+    def test_sessions_of_a_name_that_differs_by_case_or_accents_alone_are_never_ended(self, make_bench):
+        """To PROCESSLIST they are equal, to the accounts not."""
+        bench, old = make_bench(ends_sessions=True), Secret("the old one of the three")
+        names = [bench.user, bench.user.upper(), bench.user.replace("a", "\u00e4")]
+        bench.server.query(f"DROP USER {quoted(bench.user)}")
+        for each in names:
+            bench.server.create_user(each, old)
+        opened = [bench.server.connect(each, old) for each in names]
+        alive = []
+        for each in names:
+            target, new = bench.make_target(username=each), Credential(name=each, secret=Secret("the new one of the three"))
+            target.apply(new, [Credential(name=each, secret=old)])
+            target.revoke(Credential(name=each, secret=old), [new])
+            target.close()
+            alive.append([answers(session) for session in opened])
+        for each in names[1:]:
+            bench.server.query(f"DROP USER {quoted(each)}")
+        assert alive == [[False, True, True], [False, False, True], [False, False, False]]
 
     def test_sessions_of_another_account_of_that_name_are_never_ended(self, make_bench):
         bench = make_bench(ends_sessions=True)
