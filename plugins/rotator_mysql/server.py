@@ -75,10 +75,16 @@ def namesakes(session: Session, table: str, user: str, until: float) -> int:
     return int(counted[0]["n"])
 
 
-def sessions(session: Session, user: str, until: float) -> list[int]:
-    """(reads) The open sessions of a user. Without PROCESS: none are seen. Raises `Failed`."""
+def newest(session: Session, until: float) -> int:
+    """(reads) The highest number of an open connection: later ones have higher ones. Needs PROCESS. Raises `Failed`."""
+    return int(session.run("SELECT MAX(ID) AS id FROM information_schema.PROCESSLIST", until)[0]["id"])
+
+
+def sessions(session: Session, user: str, last: int, until: float) -> list[int]:
+    """(reads) The open sessions of a user up to this number. Without PROCESS: none are seen. Raises `Failed`."""
     his = f"CAST(USER AS BINARY) = {session.literal(user)}"  # accounts differ by case and accents, which its collation does not see
-    found = session.run(f"SELECT ID AS id FROM information_schema.PROCESSLIST WHERE {his} AND ID <> CONNECTION_ID()", until)  # noqa: S608 - quoted
+    which = f"{his} AND ID <= {last} AND ID <> CONNECTION_ID()"
+    found = session.run(f"SELECT ID AS id FROM information_schema.PROCESSLIST WHERE {which}", until)  # noqa: S608 - quoted
     return [int(each["id"]) for each in found]
 
 

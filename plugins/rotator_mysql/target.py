@@ -16,7 +16,7 @@ from rotator_mysql.connection import MysqlConnection, MysqlUserSettings
 from rotator_mysql.hashes import Entry
 from rotator_mysql.mariadb import MariaDb
 from rotator_mysql.mysql import MySql
-from rotator_mysql.server import Server, namesakes, sessions
+from rotator_mysql.server import Server, namesakes, newest, sessions
 from rotator_mysql.session import Failed, Login, NoLogin, Session, log_in
 
 T = TypeVar("T")
@@ -248,8 +248,12 @@ def _server(admin: Session) -> Server:
 
 
 def _end_sessions(admin: Session, user: str, until: float) -> None:
-    """End all sessions of the user and wait until they are gone. Raises `Failed` (also where time is up)."""
-    while open_ones := sessions(admin, user, until):
+    """End the sessions of the user that are open or begin right now, and wait until they are gone. Raises `Failed` (also where time is up).
+
+    Whoever connects later is let in by what is left alone, and would never stop coming.
+    """
+    last = newest(admin, until)
+    while open_ones := sessions(admin, user, last, until):
         for each in open_ones:
             try:
                 admin.run(f"KILL CONNECTION {each}", until)

@@ -1,8 +1,13 @@
 """Two passwords of one account: read first, replaced whole, never a stranger's and never the current one's loss."""
 
+import contextlib
 import json
+import socket
+import struct
+import threading
 
 import pytest
+from pymysql.constants import CLIENT
 
 from rotator.model import Credential, Secret
 from rotator.target import Denied, Foreign, Refused
@@ -178,6 +183,10 @@ class TestPlugins:
         assert bench.make_target().verify(new)
 
 
+def packet(sequence, body):
+    return struct.pack("<I", len(body))[:3] + bytes([sequence]) + body
+
+
 def answers(session):
     import pymysql
 
@@ -205,6 +214,57 @@ class TestSessions:
             old.query("SELECT 1")
             old.close()
         assert bench.make_target(terminate_sessions=ends).can.sessions_survive is not ends
+
+    def test_consumers_that_reconnect_by_the_new_password_are_ended_once_and_keep_nobody_waiting(self, make_bench):
+        import pymysql
+
+        bench = make_bench(ends_sessions=True)
+        new, over, ended, pools = bench.make_credential(), threading.Event(), [], 2
+        bench.make_target().apply(new, [bench.current])
+        ready = threading.Barrier(pools + 1, timeout=20)
+
+        def pool():
+            session = bench.server.connect(bench.user, new.secret)
+            ready.wait()
+            while not over.wait(0.002):
+                try:
+                    session.query("SELECT 1")
+                except pymysql.err.Error:
+                    ended.append(session)
+                    session = bench.server.connect(bench.user, new.secret)
+            session.close()
+
+        threads = [threading.Thread(target=pool) for _ in range(pools)]
+        for each in threads:
+            each.start()
+        ready.wait()
+        error = raised(lambda: bench.make_target(timeout=6.0).revoke(bench.current, [new]))
+        over.set()
+        for each in threads:
+            each.join()
+        assert (error, len(ended) <= pools) == (None, True)
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_a_login_by_the_old_password_that_is_under_way_is_ended_too(self, make_bench, ends):
+        """The server has looked up the old password already, and waits for the answer to its challenge."""
+        from pymysql._auth import scramble_native_password
+
+        bench = make_bench(ends_sessions=True)
+        old, name = bench.make_credential(), bench.user.encode()
+        bench.make_target().apply(old, [bench.current])
+        with socket.create_connection((bench.server.host, bench.server.port), timeout=5) as login:
+            login.recv(4096)
+            flags = CLIENT.PROTOCOL_41 | CLIENT.LONG_PASSWORD | CLIENT.SECURE_CONNECTION | CLIENT.PLUGIN_AUTH
+            hello = struct.pack("<IIB23s", flags, 1 << 24, 45, b"") + name + b"\0\x14" + bytes(20) + b"mysql_native_password\0"
+            login.sendall(packet(1, hello))
+            switch = login.recv(4096)
+            bench.make_target(terminate_sessions=ends).revoke(old, [bench.current])
+            with contextlib.suppress(OSError):
+                login.sendall(packet(3, scramble_native_password(old.secret.reveal().encode(), switch[-21:-1])))
+            said = b""
+            with contextlib.suppress(ConnectionError):
+                said = login.recv(4096)
+        assert (switch[4:26], said[4:5]) == (b"\xfemysql_native_password", b"" if ends else b"\0")
 
     def test_who_may_not_end_them_is_told_before_anything_is_changed(self, make_bench):
         bench = make_bench()
