@@ -91,8 +91,6 @@ def without(account: Account, old: Credential, keep: Sequence[Credential]) -> tu
 
     Raises `Foreign` where what is to be kept is not there.
     """
-    if any(each.same(old) for each in keep) and old.secret is not None:
-        return account.entries
     if old.secret is not None and account.holder(old) is None:
         return account.entries
     kept = _kept(account, keep)

@@ -115,13 +115,14 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
     def revoke(self, credential: Credential, keep: Sequence[Credential]) -> None:
         """Take exactly this password out of the account; then end its sessions where settings say so.
 
-        In place, and where the account or the password is gone: nothing to do. Only the name is known: those of `keep` remain.
+        In place, where it is to be kept, and where the account or the password is gone: nothing to do. Only the name is known: those of
+        `keep` remain.
         """
         self._is_ours(credential)
-        if self.config.max_live == 1:
+        kept = [each for each in keep if each.name == credential.name]
+        if self.config.max_live == 1 or any(each.same(credential) for each in kept):
             return
         until, ends = self._until(), self.config.terminate_sessions
-        kept = [each for each in keep if each.name == credential.name]
         if ends:
             self._as_admin(lambda admin: self._may_end_sessions(admin, until), until, "its sessions")
         there = self._change(lambda _, account: accounts.without(account, credential, kept), until)

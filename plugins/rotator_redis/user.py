@@ -114,7 +114,7 @@ def without(user: User, old: Credential, keep: Sequence[Credential]) -> tuple[st
 
     Raises `Foreign` where what is to be kept is not there.
     """
-    if old.secret is not None and (not user.holds(old) or any(each.same(old) for each in keep)):
+    if old.secret is not None and not user.holds(old):
         return user.hashes
     kept = _kept(user, keep)
     return kept if old.secret is None else tuple(each for each in user.hashes if each != hash_of(old.secret))

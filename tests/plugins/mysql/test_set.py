@@ -215,6 +215,14 @@ class TestSessions:
             old.close()
         assert bench.make_target(terminate_sessions=ends).can.sessions_survive is not ends
 
+    def test_a_revoke_of_what_is_to_be_kept_ends_no_session(self, make_bench):
+        bench = make_bench(ends_sessions=True)
+        bench.make_target().apply(bench.make_credential(), [bench.current])
+        before = bench.state()
+        with bench.server.connect(bench.user, bench.current.secret) as session:
+            bench.make_target().revoke(bench.current, [bench.current])
+            assert (answers(session), bench.state()) == (True, before)
+
     def test_consumers_that_reconnect_by_the_new_password_are_ended_once_and_keep_nobody_waiting(self, make_bench):
         import pymysql
 

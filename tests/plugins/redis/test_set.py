@@ -214,6 +214,15 @@ class TestConnections:
         assert bench.make_target(terminate_sessions=ends).can.sessions_survive is not ends
         assert works(bench, bench.current, new) == [False, True]
 
+    def test_a_revoke_of_what_is_to_be_kept_ends_no_connection(self, make_bench):
+        bench = make_bench(ends_sessions=True)
+        bench.make_target().apply(bench.make_credential(), [bench.current])
+        before = bench.state()
+        with bench.server.connect(bench.user, bench.current.secret)[0] as opened:
+            bench.make_target().revoke(bench.current, [bench.current])
+            opened.sendall(b"GET none\r\n")
+            assert (opened.recv(64), bench.state()) == (b"$-1\r\n", before)
+
     def test_who_may_not_end_them_is_told_before_anything_is_changed(self, bench):
         new = bench.make_credential()
         bench.make_target().apply(new, [bench.current])
