@@ -17,6 +17,8 @@ class Account:
     host: str
     entries: tuple[Entry, ...]
     """Its ways in, in their order; a fence and what lets nobody in are left out."""
+    ways: tuple[Entry, ...] = ()
+    """All of them as the server lists them, where it lists them: a fence and what lets nobody in too."""
     fence: int = 0
     stamp: str = ""
     locked: bool = False
@@ -56,7 +58,7 @@ def identifier(name: str) -> str:
 
 
 def guard(account: Account, fence: int, without: str) -> None:
-    """Raises `Conflict` where a later run has been here. `without`: the statement that clears its number."""
+    """Raises `Conflict` where a later run has been here. `without`: how its number is cleared."""
     if account.fence > fence:
         raise Conflict(
             f"a later run ({account.fence}) has changed account {account.name} since this one ({fence}) began; nothing was changed",

@@ -121,7 +121,7 @@ def _strays(around: Around, account: Account, known: Sequence[Credential]) -> It
     if not strange or len(account.entries) == 1:
         return
     kinds = ", ".join(f"{each.plugin}{'' if each.stored else ', empty'}" for each in strange)
-    fix = around.server.statement(around.session, account, ours[:2], account.fence) if ours else None
+    fix = around.server.without(around.session, account, strange) if ours else None
     if around.config.max_live == 1:
         text = f"account {account.name} has further passwords ({kinds}): the next rotation removes them"
         yield Finding(Level.WARN, "stray", text, fix)

@@ -78,13 +78,24 @@ class MariaDb(Server):
         """No password opens it."""
         return f"IDENTIFIED VIA {_NOBODY.plugin} USING '{_NOBODY.stored}'"
 
-    def statement(self, session: Session, account: Account, entries: Sequence[Entry], fence: int) -> str:
-        """The set, whole."""
-        return f"{altered(session, account, entries, fence)};"
+    def without(self, session: Session, account: Account, gone: Sequence[Entry]) -> str:  # noqa: ARG002 - nothing to quote
+        """The set is replaced whole, so its hashes are needed: SHOW CREATE USER has them."""
+        return _sent_again(account, gone)
 
-    def without_fence(self, session: Session, account: Account) -> str:
-        """The set without it."""
-        return f"{altered(session, account, account.entries, 0)};"
+    def without_fence(self, account: Account) -> str:
+        """As above; an account with no other way in gets one that no password opens."""
+        marks = [each for each in account.ways if _FENCE.fullmatch(each.stored)]
+        if len(marks) == len(account.ways):
+            return f"ALTER USER {account.quoted} {self.closed(account.quoted)};"
+        return _sent_again(account, marks)
+
+
+def _sent_again(account: Account, gone: Sequence[Entry]) -> str:
+    numbers = [str(number) for number, each in enumerate(account.ways, 1) if each in gone]
+    return (
+        f"SHOW CREATE USER {account.quoted}; -- send what it shows again as ALTER USER, without number {' and '.join(numbers)}"
+        f" of its {len(account.ways)} ways in (OR stands between them)"
+    )
 
 
 def altered(session: Session, account: Account, entries: Sequence[Entry], fence: int) -> str:
@@ -110,6 +121,7 @@ def account_of(user: str, host: str, priv: dict[str, Any], stamp: str) -> Accoun
         user=user,
         host=host,
         entries=tuple(each for each in every if each.plugin != NATIVE or _LIVE.fullmatch(each.stored)),
+        ways=tuple(every),
         fence=max(fences, default=0),
         stamp=stamp,
         locked=bool(priv.get("account_locked")),

@@ -60,11 +60,18 @@ class MySql(Server):
         """No password opens it."""
         return f"IDENTIFIED WITH {_NOBODY.plugin} AS '{_NOBODY.stored}'"
 
-    def statement(self, session: Session, account: Account, entries: Sequence[Entry], fence: int) -> str:  # noqa: ARG002 - hexadecimal
-        """One after another."""
-        return " ".join(f"{each};" for each in statements(account, entries, fence))
+    def without(self, session: Session, account: Account, gone: Sequence[Entry]) -> str:
+        """The second password goes by one statement. Before the first one goes, the second takes its place: the server prints that."""
+        discard = f"ALTER USER {account.quoted} DISCARD OLD PASSWORD;"
+        first = account.entries[0]
+        if first not in gone:
+            return discard
+        alter = session.literal(f"ALTER USER {account.quoted} IDENTIFIED WITH {first.plugin} AS 0x")
+        where = f"User = {session.literal(account.user)} AND Host = {session.literal(account.host)}"
+        shows = f"SELECT CONCAT({alter}, HEX(User_attributes->>'$.additional_password')) AS fix FROM mysql.user WHERE {where}"  # noqa: S608 - quoted
+        return f"{shows}; -- send what it shows, then: {discard}"
 
-    def without_fence(self, session: Session, account: Account) -> str:  # noqa: ARG002 - needs no quoting
+    def without_fence(self, account: Account) -> str:
         """A null in a patch of JSON removes the key."""
         return f"ALTER USER {account.quoted} ATTRIBUTE '{{\"rotator_fence\": null}}';"
 

@@ -39,16 +39,16 @@ class Server(ABC):
         """(reads) What of the server's settings is in the way. Raises `Failed`."""
 
     @abstractmethod
-    def statement(self, session: Session, account: Account, entries: Sequence[Entry], fence: int) -> str:
-        """What `change` does, for an operator to paste."""
+    def without(self, session: Session, account: Account, gone: Sequence[Entry]) -> str:
+        """How an operator takes these ways in out of an account that keeps others. No hash is in it: the server shows them itself."""
 
     @abstractmethod
     def closed(self, account: str) -> str:
         """Authentication that lets nobody in, as a statement's end. `account`: quoted."""
 
     @abstractmethod
-    def without_fence(self, session: Session, account: Account) -> str:
-        """The statement that clears the fence."""
+    def without_fence(self, account: Account) -> str:
+        """How an operator clears the fence. No hash is in it."""
 
     def rights(self, admin: str, *, ends_sessions: bool) -> dict[str, str]:
         """The least rights of the admin, each with the statement that gives it. `admin`: quoted."""

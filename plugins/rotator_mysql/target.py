@@ -188,7 +188,7 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
             if account is None:
                 return False
             if fence:
-                accounts.guard(account, fence, server.without_fence(admin, account))
+                accounts.guard(account, fence, server.without_fence(account))
             entries = wanted(server, account)
             if set(entries) == set(account.entries) and len(entries) == len(account.entries) and account.fence == fence:
                 return True

@@ -74,6 +74,14 @@ def test_the_mend_of_a_fence_of_a_lost_record_works(bench):
     assert [bench.logs_in(each) for each in (bench.current, new)] == [True, True]
 
 
+def test_it_works_where_the_mark_is_all_that_the_account_has(bench):
+    bench.make_target(fence=1000).revoke(Credential(name=bench.user, secret=None), [])
+    bench.paste(raised(lambda: bench.make_target(fence=1).apply(bench.current, [])).fix.partition(": ")[2])
+    assert (fence(bench), bench.logs_in(bench.current)) == (0, False)
+    bench.make_target(fence=1).apply(bench.current, [])
+    assert bench.logs_in(bench.current)
+
+
 def test_without_it_no_mark_of_ours_is_at_the_account(bench):
     new = bench.make_credential()
     bench.make_target(fence=5).apply(new, [bench.current])

@@ -246,6 +246,17 @@ def test_check_knows_a_stranger_and_prints_what_removes_it(script, make):
     assert (script.lives("current"), script.lives("a stranger's")) == (True, False)
 
 
+@pytest.mark.parametrize("plugin", [SHA2, NATIVE])
+def test_a_stranger_in_the_first_place_is_removed_by_what_the_server_itself_shows_and_no_hash_is_printed(script, make, plugin):
+    script.plugin = plugin
+    script.set("a stranger's", "current")
+    stray = [each for each in make().check([CURRENT]) if each.code == "stray"]
+    shows, discard = stray[0].fix.split("\n")[1].split("; -- send what it shows, then: ")
+    assert shows.endswith("HEX(User_attributes->>'$.additional_password')) AS fix FROM mysql.user WHERE User = 'app' AND Host = '%'")
+    assert discard == "ALTER USER `app`@`%` DISCARD OLD PASSWORD;"
+    assert not re.search("[0-9A-Fa-f]{16}", stray[0].fix)
+
+
 def test_check_tells_an_old_server_missing_rights_and_a_plugin_of_the_other_server(script, make):
     script.version, script.grants = "8.0.13", ["GRANT USAGE ON *.* TO `rot`@`%`"]
     failing = [each for each in make(plugin="ed25519").check([CURRENT]) if each.level is Level.FAIL]

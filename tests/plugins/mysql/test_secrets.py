@@ -1,9 +1,11 @@
 """No password in the server's log of all statements, or in what an exception carries."""
 
+import re
+
 import pytest
 
 from rotator.model import Credential
-from rotator.target import PortError
+from rotator.target import Conflict, PortError
 from rotator.testing.canary import Canary
 from rotator.testing.target_contract import CANARY, leaks, raised
 
@@ -36,6 +38,19 @@ def test_the_search_would_have_found_it(make_bench):
     secret = canary.make()
     bench.server.query(f"SET PASSWORD FOR `{bench.user.replace('`', '``')}`@`%` = PASSWORD('{secret.reveal()}')")
     assert canary.search(bench.server.log_file.read_text(), "general.log")
+
+
+@pytest.mark.parametrize("plugin", ["mysql_native_password", "ed25519"])
+def test_no_hash_of_a_password_is_in_what_is_found_or_raised(make_bench, plugin):
+    """Ours or a human's: `mysql_native_password` has no salt, so a hash is a password that waits to be guessed."""
+    bench = make_bench(plugin=plugin)
+    bench.make_target(fence=9).apply(bench.current, [])
+    bench.meddle(bench.current)
+    error = raised(lambda: bench.make_target(fence=1).apply(bench.make_credential(), [bench.current]))
+    strays = [each for each in bench.make_target().check([bench.current]) if each.code == "stray"]
+    said = [str(error), error.fix, *(f"{each.text} {each.fix}" for each in strays)]
+    assert (type(error), len(strays)) == (Conflict, 1)
+    assert [each for each in said if re.search("[0-9A-Fa-f]{8}|[A-Za-z0-9+/]{43}", each)] == []
 
 
 def test_the_admins_password_is_in_no_exception(make_bench):
