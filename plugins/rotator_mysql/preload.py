@@ -8,3 +8,5 @@ __all__ = ["check", "exchange", "target"]
 
 with contextlib.suppress(ImportError):  # without the driver a run says so itself
     import pymysql.cursors  # noqa: F401 - loaded, that is all
+
+    from rotator_mysql import driver  # noqa: F401 - as above

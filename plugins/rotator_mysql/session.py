@@ -61,12 +61,12 @@ def log_in(login: Login, until: float) -> Session | NoLogin:
 
 
 def _connected(login: Login, deadline: Deadline) -> Connection[Any]:
-    import pymysql
+    from rotator_mysql.driver import Greeted
 
     where = login.connection
     tls = where.tls if where.encrypted else None
     context: Any = tls_context(tls.ca, deadline) if tls else None
-    connection = pymysql.connect(
+    connection = Greeted(
         user=login.user, password=login.password.reveal().encode(), database=login.dbname, host=where.host, port=where.port,
         ssl=context, ssl_disabled=context is None, read_timeout=deadline.left(), write_timeout=deadline.left(),
         charset="utf8mb4", autocommit=None, auth_plugin_map=plugin_map(), program_name="rotator", defer_connect=True,

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from rotator.model import Credential, Secret
 from rotator.target import Denied, Rejected, Unfit, Unreachable
 from rotator.testing.servers.mariadb import quoted
+from rotator.testing.servers.tls import write_certificates
 from rotator.testing.target_contract import raised
 
 
@@ -220,20 +222,38 @@ def test_a_server_that_asks_for_the_password_in_clear_does_not_get_it(bench, ask
     assert not any(bench.current.secret.reveal().encode() in each for each in heard)
 
 
+@pytest.mark.parametrize("greeted", ["sha256_password", "mysql_clear_password", "dialog", "client_ed25519", ""])
+def test_a_server_whose_greeting_asks_for_the_password_in_clear_does_not_get_it_either(bench, tmp_path, greeted):
+    """Over TLS, where a driver would send it at once."""
+    ca, certificate, key = (tmp_path / each for each in ("ca.pem", "c.pem", "k.pem"))
+    write_certificates(ca, certificate, key)
+    heard, tls = [], ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with asking("sha256_password", heard, greeted, tls) as port:
+        connection = bench.connection(port=port, tls={"ca": str(ca)})
+        assert verdict(bench, connection=connection, timeout=1.0) == (Unreachable, "2059")
+    assert b"mysql_native_password\0" in heard[0]
+    assert not any(bench.current.secret.reveal().encode() in each for each in heard)
+
+
 @contextlib.contextmanager
-def asking(plugin, heard):
-    greeting = b"\x0a8.0.0\0" + b"\1\0\0\0" + b"s" * 8 + b"\0" + b"\xff\xf7" + b"\x21\2\0" + b"\xff\xdf" + b"\x15" + bytes(10)
-    greeting += b"s" * 12 + b"\0mysql_native_password\0"
+def asking(plugin, heard, greeted="mysql_native_password", tls=None):
+    can = b"\xff\xff" if tls else b"\xff\xf7"
+    greeting = b"\x0a8.0.0\0" + b"\1\0\0\0" + b"s" * 8 + b"\0" + can + b"\x21\2\0" + b"\xff\xdf" + b"\x15" + bytes(10)
+    greeting += b"s" * 12 + b"\0" + greeted.encode() + b"\0"
     switch = b"\xfe" + plugin.encode() + b"\0" + b"s" * 20 + b"\0"
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
         with contextlib.suppress(OSError):
             client, _ = listener.accept()
+            client.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
+            if tls:
+                client.recv(36)
+                client = tls.wrap_socket(client, server_side=True)
             with client:
-                client.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
                 heard.append(client.recv(4096))
-                client.sendall(len(switch).to_bytes(3, "little") + b"\2" + switch)
+                client.sendall(len(switch).to_bytes(3, "little") + (b"\3" if tls else b"\2") + switch)
                 heard.append(client.recv(4096))
 
     thread = threading.Thread(target=serve, daemon=True)
