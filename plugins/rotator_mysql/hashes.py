@@ -9,7 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from rotator.target import Secret
+from rotator.target import Refused, Secret
 from rotator_mysql.curve import public_key
 from rotator_mysql.sha256_crypt import sha256_crypt
 
@@ -31,8 +31,17 @@ class Entry:
         """Whether it lets this password in."""
         if self.plugin not in OURS:
             return False
-        made = _of(self.plugin, secret.reveal().encode(), self.stored)
+        made = _of(self.plugin, raw(secret), self.stored)
         return made is not None and hmac.compare_digest(made.encode(), self.stored.encode())
+
+
+def raw(secret: Secret) -> bytes:
+    """A password as it is sent; a byte that was no UTF-8 where it was read is that byte. `Refused`: it has no bytes."""
+    try:
+        return secret.reveal().encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        pass  # it holds the password: what is raised must not hang on it
+    raise Refused("a password has half a character in it, which cannot be sent")
 
 
 def _of(plugin: str, password: bytes, like: str) -> str | None:
@@ -64,7 +73,7 @@ def _sha2(password: bytes, salt: str, rounds: int = 5000) -> str:
 
 def made(plugin: str, secret: Secret) -> Entry:
     """The entry for a new password."""
-    password = secret.reveal().encode()
+    password = raw(secret)
     if plugin == SHA2:
         return Entry(plugin, _sha2(password, "".join(secrets.choice(_SALT) for _ in range(20))))
     return Entry(plugin, ed25519(password) if plugin == ED25519 else native(password))

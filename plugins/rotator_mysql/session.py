@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.target import Secret
 from rotator_mysql.connection import MysqlConnection
 from rotator_mysql.exchange import plugin_map
+from rotator_mysql.hashes import raw
 from rotator_mysql.wire import Deadline, connected, tls_context
 
 if TYPE_CHECKING:
@@ -52,22 +53,25 @@ class NoLogin:
 
 
 def log_in(login: Login, until: float) -> Session | NoLogin:
-    """One fresh login, over before `until` (monotonic). Over TLS, unless the settings say otherwise; by a password only."""
-    deadline = Deadline(until)
+    """One fresh login, over before `until` (monotonic). Over TLS, unless the settings say otherwise; by a password only.
+
+    `Refused`: the password cannot be sent.
+    """
+    deadline, password = Deadline(until), raw(login.password)
     try:
-        return Session(_connected(login, deadline), deadline)
+        return Session(_connected(login, password, deadline), deadline)
     except Exception as error:  # noqa: BLE001 - drivers raise what they like; it is looked at, and left behind
         return _no(error)
 
 
-def _connected(login: Login, deadline: Deadline) -> Connection[Any]:
+def _connected(login: Login, password: bytes, deadline: Deadline) -> Connection[Any]:
     from rotator_mysql.driver import Greeted
 
     where = login.connection
     tls = where.tls if where.encrypted else None
     context: Any = tls_context(tls.ca, deadline) if tls else None
     connection = Greeted(
-        user=login.user, password=login.password.reveal().encode(), database=login.dbname, host=where.host, port=where.port,
+        user=login.user, password=password, database=login.dbname, host=where.host, port=where.port,
         ssl=context, ssl_disabled=context is None, read_timeout=deadline.left(), write_timeout=deadline.left(),
         charset="utf8mb4", autocommit=None, auth_plugin_map=plugin_map(), program_name="rotator", defer_connect=True,
     )  # fmt: skip

@@ -22,8 +22,12 @@ _MARK = re.compile(rf"{WORDS}([0-9a-f]{{16}})[0-9a-f]{{20}}")
 
 
 def hash_of(secret: Secret) -> str:
-    """What Redis keeps of a password."""
-    return hashlib.sha256(secret.reveal().encode("utf-8", "surrogateescape")).hexdigest()
+    """What Redis keeps of a password; a byte that was no UTF-8 where it was read is that byte. `Refused`: it has no bytes."""
+    try:
+        return hashlib.sha256(secret.reveal().encode("utf-8", "surrogateescape")).hexdigest()
+    except UnicodeEncodeError:
+        pass  # it holds the password: what is raised must not hang on it
+    raise Refused("a password has half a character in it, which cannot be sent")
 
 
 def new_mark(fence: int) -> str:

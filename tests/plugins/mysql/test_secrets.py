@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rotator.model import Credential
-from rotator.target import Conflict, PortError
+from rotator.target import Conflict, PortError, Refused
 from rotator.testing.canary import Canary
 from rotator.testing.target_contract import CANARY, leaks, raised
 
@@ -70,3 +70,33 @@ def test_a_connection_that_breaks_while_the_password_is_set_tells_nothing(make_b
     assert type(error).__name__ == "Unreachable"
     assert leaks(error) == []
     target.apply(bench.make_credential(), [bench.current])
+
+
+NO_UTF8, HALF = "caf\udce9 and more", "half a \ud83d and more"
+"""As the environment gives a byte that is no UTF-8; and what has no bytes at all."""
+
+
+def test_a_password_that_is_no_utf8_is_set_and_proven_by_its_very_bytes(make_bench):
+    bench = make_bench()
+    new = bench.make_credential(NO_UTF8)
+    bench.make_target().apply(new, [])
+    assert bench.make_target().verify(new) == f"{bench.user}@%"
+    import pymysql
+
+    pymysql.connect(host="127.0.0.1", port=bench.server.port, user=bench.user, password=b"caf\xe9 and more", ssl_disabled=True).close()
+
+
+@pytest.mark.parametrize("plugin", ["mysql_native_password", "ed25519"])
+def test_a_password_that_has_no_bytes_is_refused_and_stays_out_of_what_is_raised(make_bench, plugin):
+    bench = make_bench(plugin=plugin)
+    bad = bench.make_credential(HALF)
+    calls = [
+        lambda target: target.apply(bad, []),
+        lambda target: target.verify(bad),
+        lambda target: target.revoke(bad, []),
+        lambda target: target.check([bad]),
+    ]
+    errors = [raised(lambda call=call: call(bench.make_target())) for call in calls]
+    assert [type(each) for each in errors] == [Refused] * 4
+    assert [leaks(each, "and more") for each in errors] == [[]] * 4
+    assert bench.logs_in(bench.current)

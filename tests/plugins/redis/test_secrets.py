@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from rotator.model import Credential
-from rotator.target import PortError
+from rotator.target import PortError, Refused
 from rotator.testing.canary import Canary
 from rotator.testing.target_contract import CANARY, leaks, raised
 
@@ -93,3 +93,11 @@ def test_a_connection_that_breaks_while_the_password_is_set_tells_nothing(make_b
     assert type(error).__name__ == "Unreachable"
     assert leaks(error) == []
     target.apply(bench.make_credential(), [bench.current])
+
+
+def test_a_password_that_has_no_bytes_is_refused_and_stays_out_of_what_is_raised(make_bench):
+    bench = make_bench()
+    bad = bench.make_credential("half a \ud83d and more")
+    errors = [raised(lambda call=call: call(bad, [])) for call in (bench.make_target().apply, bench.make_target().revoke)]
+    assert [(type(each), leaks(each, "and more")) for each in errors] == [(Refused, [])] * 2
+    assert bench.logs_in(bench.current)
