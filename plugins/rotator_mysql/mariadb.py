@@ -133,7 +133,7 @@ def account_of(user: str, host: str, priv: dict[str, Any], stamp: str) -> Accoun
 
 
 def _entry(way: dict[str, Any]) -> Entry:
-    plugin = str(way.get("plugin") or NATIVE)
+    plugin = str(way.get("plugin") or NATIVE).lower()  # it is kept as it was typed
     stored = str(way.get("authentication_string") or "")
     return Entry(plugin, stored.upper() if plugin == NATIVE else stored)
 

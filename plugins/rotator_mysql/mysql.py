@@ -101,7 +101,7 @@ def _as(entry: Entry) -> str:
 
 def account_of(user: str, row: dict[str, Any]) -> Account:
     """What the server keeps of an account."""
-    attributes, plugin = document(row["attributes"]), str(row["plugin"])
+    attributes, plugin = document(row["attributes"]), str(row["plugin"]).lower()
     stored = [bytes.fromhex(str(row["stored"] or "")).decode("utf-8", "replace"), attributes.get("additional_password")]
     every = [Entry(plugin, each) for each in stored if each is not None]
     return Account(

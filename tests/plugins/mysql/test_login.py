@@ -132,6 +132,17 @@ class TestUnreachable:
         bench.alter("REQUIRE SSL")
         assert verdict(bench) == (Unreachable, "1045")
 
+    def test_a_plugins_name_as_somebody_typed_it_hides_no_password_of_ours(self, bench):
+        """MariaDB keeps it so."""
+        current, new = Credential(name=bench.user, secret=Secret("by another plugin")), bench.make_credential()
+        bench.alter("IDENTIFIED VIA Ed25519 USING PASSWORD('by another plugin') REQUIRE SSL")
+        assert '"Ed25519"' in bench.priv()
+        error = raised(lambda: bench.make_target().confirm_dead(current))
+        bench.alter("REQUIRE NONE")
+        bench.make_target().apply(new, [current])
+        bench.make_target().revoke(current, [new])
+        assert (type(error), bench.logs_in(current), bench.logs_in(new)) == (Unreachable, False, True)
+
     def test_a_refusal_that_nobody_can_look_into(self, bench):
         assert verdict(bench, "wrong", admin="wrong") == (Unreachable, None)
 
