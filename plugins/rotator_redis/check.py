@@ -10,9 +10,10 @@ from rotator_redis.answers import NO_FILE, grant
 from rotator_redis.connection import RedisConnection, RedisUserSettings
 from rotator_redis.rights import Rules, needed, unwritable
 from rotator_redis.session import Failed, Session
-from rotator_redis.user import User, advice, count, hash_of, quoted, user_of
+from rotator_redis.user import User, advice, count, has_quotes, hash_of, quoted, user_of
 
 Info = Mapping[str, str]
+QUOTES = "Give it another name or pattern, or the server an ACL file (`aclfile`, `persist: acl_file`)"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,19 @@ def info(session: Session, until: float) -> Info:
     """(reads) What the server says of itself. Raises `Failed`."""
     lines = (line.partition(":") for line in str(session.run(until, "INFO")).splitlines())
     return {name: value for name, colon, value in lines if colon}
+
+
+def unreadable(session: Session, user: User, rules: Rules, until: float) -> str:
+    """(reads) Which user would keep the server from its next start after CONFIG REWRITE, as far as the admin may see. Empty: none.
+
+    `rules`: the admin's. Raises `Failed`.
+    """
+    lines = session.run(until, "ACL", "LIST") if rules.allow("acl|list") else []
+    names = [user.name] * user.quotes + [str(each).split(" ")[1] for each in lines if has_quotes(each)]
+    if not names:
+        return ""
+    who = ", ".join(dict.fromkeys(names))
+    return f"there is a quote in the name or a rule of {who}: a server that reads it in its configuration does not start"
 
 
 def findings(around: Around, known: Sequence[Credential], until: float) -> list[Finding]:
@@ -96,6 +110,8 @@ def _of_keeping(around: Around, rules: Rules, user: User | None, until: float) -
     back = "a restart brings back the passwords that the server's files hold: revoked ones live again, new ones are gone"
     if no := unwritable(around.connection, around.config):
         yield Finding(Level.FAIL, "fitness", no, "Give the user another name, or the server an ACL file")
+    if persist == "config_file":
+        yield from _of_rewriting(around, rules, user, until)
     if persist == "none":
         yield Finding(Level.WARN, "fitness", f"nothing saves changes of users (`persist: none`): {back}", "Say `persist: acl_file`")
     elif rules.allow("config|get"):
@@ -107,6 +123,15 @@ def _of_keeping(around: Around, rules: Rules, user: User | None, until: float) -
     elif user is None or not user.marks:
         text = "whether the server saves its users cannot be seen before the first change, which saves once before it changes anything"
         yield Finding(Level.WARN, "privilege.unproven", text, grant(around.admin, ["config|get"]))
+
+
+def _of_rewriting(around: Around, rules: Rules, user: User | None, until: float) -> Iterator[Finding]:
+    """CONFIG REWRITE writes all users into one file, and does not look whether the server will read them."""
+    if user and (no := unreadable(around.session, user, rules, until)):
+        yield Finding(Level.FAIL, "fitness", no, QUOTES)
+    blind = "" if rules.allow("acl|list") else ", nor if another user's name or rule has a quote in it"
+    text = f"after CONFIG REWRITE a server does not start if its configuration includes a file with users{blind}: that cannot be seen"
+    yield Finding(Level.WARN, "fitness", text, "Look into the server's configuration; better give it an ACL file (`aclfile`)")
 
 
 def _of_replicas(says: Info) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ CATEGORIES = {
     "acl|getuser": _ADMIN,
     "acl|setuser": _ADMIN,
     "acl|save": _ADMIN,
+    "acl|list": _ADMIN,
     "config|get": _ADMIN,
     "config|rewrite": _ADMIN,
     "client|kill": _ADMIN | {"connection"},

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rotator.target import Can, Credential, Denied, Finding, Foreign, PortError, Refused, Rejected, SetTarget, Unfit, Unreachable
 from rotator_redis import answers
 from rotator_redis import user as users
-from rotator_redis.check import Around, create, findings, info, look
+from rotator_redis.check import QUOTES, Around, create, findings, info, look, unreadable
 from rotator_redis.connection import RedisConnection, RedisUserSettings
 from rotator_redis.rights import Rules, needed, unwritable
 from rotator_redis.session import Failed, Session, log_in
@@ -187,6 +187,7 @@ class RedisUser(SetTarget[RedisConnection, RedisUserSettings]):
         same = {*user.hashes} == {*hashes} and (len(user.marks), user.fence) == (bool(fence), fence)
 
         def change(admin: Session) -> bool:
+            self._may_rewrite(admin, user, until)
             self._save(admin, until)  # the server can, or nothing is changed
             return same or (_set(admin, user.name, words, until) and not first)
 
@@ -211,6 +212,14 @@ class RedisUser(SetTarget[RedisConnection, RedisUserSettings]):
         else:
             return
         admin.run(until, "CONFIG", "REWRITE")
+
+    def _may_rewrite(self, admin: Session, user: User, until: float) -> None:
+        """Before anything is saved or changed: `Refused` where the server would not start with it."""
+        if self.connection.persist != "config_file":
+            return
+        me = look(admin, self.admin, until)
+        if no := unreadable(admin, user, me.rules if me else Rules(()), until):
+            raise Refused(no, QUOTES)
 
     def _may_kill(self, admin: Session, until: float) -> None:
         """Before anything is changed: `Denied` where the admin may not."""

@@ -46,6 +46,8 @@ class User:
     """Of its passwords; marks of ours are left out."""
     marks: tuple[str, ...]
     rules: Rules
+    quotes: bool = False
+    """Whether a quote is in one of its rules."""
 
     @property
     def fence(self) -> int:
@@ -73,7 +75,12 @@ def user_of(name: str, reply: Any) -> User | None:
         raise ValueError("no user")
     marks = tuple(each for each in every if _MARK.fullmatch(each))
     hashes = tuple(each for each in every if each not in marks)
-    return User(name, "on" in flags, "nopass" in flags, hashes, marks, Rules.of(parts))
+    return User(name, "on" in flags, "nopass" in flags, hashes, marks, Rules.of(parts), has_quotes(reply))
+
+
+def has_quotes(reply: Any) -> bool:
+    """Whether a quote is in what the server said: it shows users as it writes them."""
+    return any(map(has_quotes, reply)) if isinstance(reply, list) else bool({*str(reply)} & {*"\"'"})
 
 
 def guard(user: User, fence: int) -> None:

@@ -199,6 +199,62 @@ class TestSaved:
             assert works(bench, bench.current, new) == [False, True]
 
 
+class TestTheConfigurationFile:
+    """CONFIG REWRITE writes every user as it is. What has a quote in it, the server does not read again: it does not start."""
+
+    @pytest.fixture
+    def plain(self):
+        if binary() is None:
+            pytest.skip("no Redis here")
+        with RedisServer(acl_file=False) as server:
+            yield server
+
+    def bench_of(self, make_bench, server, *rules):
+        return make_bench(server, user="app{}", persist="config_file", rules=("+config|rewrite", *rules))
+
+    def refused(self, bench):
+        """What APPLY and REVOKE raise, what CHECK fails for, and whether all is as it was and the server starts again."""
+        server, before = bench.server, (bench.state(), bench.server.config_file.read_bytes())
+        target, new = bench.make_target(), bench.make_credential()
+        errors = [raised(lambda: target.apply(new, [bench.current])), raised(lambda: target.revoke(bench.current, []))]
+        failing = [each.code for each in target.check([bench.current]) if each.level == "fail" and "does not start" in each.text]
+        target.close()
+        same = (bench.state(), server.config_file.read_bytes()) == before
+        return [type(each) for each in errors], failing, same
+
+    @pytest.mark.parametrize("rules", [["~it's:*"], ['~"cart"'], ["resetchannels", "&new's"], ["+set|o'clock"]])
+    def test_a_quote_in_a_rule_of_the_user_is_refused_before_anything_is_saved(self, make_bench, plain, rules):
+        bench = self.bench_of(make_bench, plain)
+        bench.alter("resetkeys", *rules)
+        assert self.refused(bench) == ([Refused, Refused], ["fitness"], True)
+
+    @pytest.mark.parametrize("other", [["o'brien", "on", "nopass"], ["reports", "on", "nopass", "~it's:*"]])
+    def test_a_quote_of_any_other_user_is_refused_where_the_admin_may_list_them(self, make_bench, plain, other):
+        plain.query("ACL", "SETUSER", *other)
+        bench = self.bench_of(make_bench, plain, "+acl|list")
+        assert self.refused(bench) == ([Refused, Refused], ["fitness"], True)
+        plain.query("ACL", "DELUSER", other[0])
+        bench.make_target().apply(bench.make_credential(), [bench.current])
+
+    def test_a_backslash_in_a_rule_is_read_again_as_it_is(self, make_bench, plain):
+        bench = self.bench_of(make_bench, plain, "+acl|list")
+        bench.alter("resetkeys", "~a\\*b", "~\\x41")
+        target, new = bench.make_target(), bench.make_credential()
+        target.apply(new, [bench.current])
+        target.close()
+        before = bench.state()
+        plain.stop()
+        plain.start()
+        assert (bench.state(), works(bench, bench.current, new)) == (before, [True, True])
+
+    @pytest.mark.parametrize(("rules", "told"), [((), ["include", "quote"]), (("+acl|list",), ["include"])])
+    def test_what_nobody_can_see_of_the_file_is_a_warning(self, make_bench, plain, rules, told):
+        bench = self.bench_of(make_bench, plain, *rules)
+        bench.make_target().apply(bench.current, [])
+        warned = [each.text for each in bench.make_target().check([bench.current]) if each.level == "warn"]
+        assert [[word for word in ("include", "quote") if word in each] for each in warned] == [told]
+
+
 class TestConnections:
     @pytest.mark.parametrize("ends", [True, False])
     def test_revoke_ends_open_connections_only_where_settings_say_so(self, make_bench, ends):
