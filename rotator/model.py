@@ -42,7 +42,7 @@ class Secret:
 
     def matches(self, other: Secret) -> bool:
         """Whether both hold the same value, in constant time."""
-        return hmac.compare_digest(self._value.encode(), other.reveal().encode())
+        return hmac.compare_digest(*(each.reveal().encode("utf-8", "surrogatepass") for each in (self, other)))
 
     def __repr__(self) -> str:
         return "Secret(hidden)"

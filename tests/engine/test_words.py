@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from labs import due, with_target
 
 from rotator.errors import Denied, Exit, Unreachable
-from rotator.model import Finding, Level, Secret
+from rotator.model import Credential, Finding, Level, Secret
 from rotator.rotate import Adopt
 from rotator.rotate.door import HIDDEN
 from rotator.rotate.messages import ENDS, IN_PLACE
@@ -120,3 +121,10 @@ def test_a_run_says_done_only_of_what_it_has_done_to_its_end():
 def test_advice_names_the_spec_and_no_placeholder():
     for end in (*ENDS.values(), *IN_PLACE.values()):
         assert "NAME" not in (end.fix or "").format(spec="orders-db")
+
+
+@pytest.mark.parametrize("odd", ["caf\udce9-password", "\ud800"], ids=["a byte that was no UTF-8", "half a character"])
+def test_a_secret_that_has_no_utf8_is_compared_and_stays_out_of_errors(odd):
+    assert Secret(odd).matches(Secret(odd))
+    assert not Secret(odd).matches(Secret("caf-password"))
+    assert Credential(name="app", secret=Secret(odd)).same(Credential(name="app", secret=Secret(odd)))
