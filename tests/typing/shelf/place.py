@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from rotator.destination import Denied, Destination, Finding, Level, Place, PortError, Refused, Secret, Settings, Unreachable
+from rotator.destination import Denied, Destination, Finding, Level, Place, Refused, Secret, Settings, Unreachable
 from rotator.settings import LocalPath
 from rotator.values import LATER, refuse_unfit
 
@@ -50,7 +50,7 @@ class Shelf(Destination[ShelfSettings]):
         try:
             with self._shelf(changes=True) as shelf:
                 shelf.execute("SELECT app, name, value, generation FROM setting LIMIT 0")
-        except PortError as error:
+        except Denied as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
         return []
 

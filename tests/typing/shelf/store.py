@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 from rotator.record import from_document, to_document
 from rotator.settings import LocalPath
-from rotator.store import Conflict, Corrupt, Denied, Finding, Level, PortError, Record, Refused, Store
+from rotator.store import Conflict, Corrupt, Denied, Finding, Level, Record, Refused, Store
 
 from .place import Shelf, ShelfSettings, transaction
 
@@ -53,7 +53,7 @@ class ShelfStore(Shelf, Store[ShelfSettings]):
     def check(self) -> list[Finding]:
         try:
             self.paths()
-        except PortError as error:
+        except Denied as error:
             return [Finding(Level.FAIL, "store", error.what, error.fix), *super().check()]
         return super().check()
 
