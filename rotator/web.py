@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rotator.errors import BadInput, Denied, RotatorError, Unreachable
+from rotator.errors import Denied, RotatorError, Unreachable
+from rotator.extras import lacking
 from rotator.seam import Seam
 from rotator.settings import LocalPath, Settings
 
@@ -171,8 +172,7 @@ class Web:
         try:
             import httpx
         except ModuleNotFoundError:
-            what = f"the type `{self._kind}` needs httpx, which is not installed"
-            raise BadInput(what, fix="pip install 'rotator[http]'") from None
+            raise lacking(f"the type `{self._kind}`", "httpx", "http") from None
         _quiet()
         transport = httpx.HTTPTransport(verify=self._trusted(), trust_env=False, retries=0)
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)

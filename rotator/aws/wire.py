@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from rotator.aws.answers import No, Unsure, problem, read
 from rotator.aws.settings import AccountSettings, Login
 from rotator.errors import BadInput, Denied, PortError, Unreachable
+from rotator.extras import lacking
 from rotator.model import Secret
 from rotator.seam import Seam
 
@@ -203,8 +204,7 @@ class Wire:
             import boto3
             import botocore.session
         except ModuleNotFoundError:
-            what = f"the type `{self._settings.type_name}` needs boto3, which is not installed"
-            raise BadInput(what, fix="pip install 'rotator[aws]'") from None
+            raise lacking(f"the type `{self._settings.type_name}`", "boto3", "aws") from None
         _quiet()
         region, role = self._settings.region, self._login.role
         if keys or (role is not None and role.token is not None):

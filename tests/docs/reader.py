@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pages import blocks, marked
 
-PREPARED = "python -m venv .venv && . .venv/bin/activate\npython -m pip install rotator 'pytest>=9'\n"
+PREPARED = "python -m venv .venv && . .venv/bin/activate\npython -m pip install /path/to/rotator 'pytest>=9'\n"
 OFFLINE = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 """pip's twins of --no-build-isolation (whose twin is the other way round), --no-deps and --no-index."""
 SCRIPT = "#!{python}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"

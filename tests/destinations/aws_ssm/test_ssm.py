@@ -272,7 +272,7 @@ def test_without_boto3_the_way_to_install_it_is_named(shared, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
     with pytest.raises(BadInput, match="type `aws_ssm` needs boto3") as error:
         shared.destination().published(shared.one)
-    assert error.value.fix == "pip install 'rotator[aws]'"
+    assert "-m pip install '/path/to/rotator[aws]'" in error.value.fix
 
 
 @pytest.mark.parametrize(

@@ -348,4 +348,4 @@ def test_without_boto3_it_says_what_to_install(world, monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(BadInput) as error:
         world.store().read(PATH)
-    assert "rotator[aws]" in error.value.fix
+    assert "/path/to/rotator[aws]" in error.value.fix

@@ -156,7 +156,7 @@ def test_without_hvac_it_says_what_to_install(world, monkeypatch):
     monkeypatch.setitem(sys.modules, "hvac.adapters", None)
     with pytest.raises(BadInput) as error:
         world.store().read(PATH)
-    assert "rotator[vault]" in error.value.fix
+    assert "/path/to/rotator[vault]" in error.value.fix
 
 
 def test_a_certificate_of_our_own_is_shown_and_its_key_must_be_ours_alone(world, bao, tmp_path):
