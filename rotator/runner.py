@@ -58,7 +58,7 @@ def refuse_long_tmpdir() -> None:
 def preload(types: Iterable[str]) -> list[str]:
     """Modules for the forkserver: our own, and the well-kept libraries that these types (of targets, stores, places) say they use."""
     wanted = set(types)
-    libraries = [each.value for each in entry_points(group="rotator.preload") if each.name.partition(".")[0] in wanted]
+    libraries = [each.module for each in entry_points(group="rotator.preload") if each.name.partition(".")[0] in wanted]
     return [*PRELOAD[:-1], *dict.fromkeys(libraries), PRELOAD[-1]]
 
 

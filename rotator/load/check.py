@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from rotator.errors import RotatorError
+from rotator.load.plugins import why
 from rotator.load.problems import Notes, nearest, shown
 from rotator.load.yaml import Block, Items, plain
 
@@ -62,10 +63,10 @@ def validated(
 
 
 def told(error: Exception, data: Any) -> str:
-    """What a plugin raised while it looked at its settings: our own errors in their words, of any other its type."""
+    """What a plugin raised while it looked at its settings: our own errors in their words, of any other its type or what it misses."""
     if isinstance(error, RotatorError):
         return harmless(f"{error.what}. {error.fix}" if error.fix else error.what, data)
-    return f"its plugin cannot take these settings ({type(error).__name__})"
+    return f"its plugin cannot take these settings ({why(error)})"
 
 
 def _words(type: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel], also: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ so that it shadows nothing, and worker processes inherit it with that path.
 from __future__ import annotations
 
 import functools
-import importlib
+import importlib.util
 import os
 import re
 import sys
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rotator.errors import BadInput
+from rotator.extras import lacking
 from rotator.files import refuse_writable
 
 if TYPE_CHECKING:
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
 
 TARGETS, CONNECTIONS = "rotator.targets", "rotator.connections"
 STORES, DESTINATIONS, RELOADS = "rotator.stores", "rotator.destinations", "rotator.reloads"
+LIBRARIES = "rotator.preload"
+"""Entry points `TYPE = module [extra]`, or `TYPE.word`: what a type needs as it works, and which extra of its distribution brings it."""
 OURS = "rotator"
 _KINDS = {TARGETS: "target", CONNECTIONS: "connection", STORES: "store", DESTINATIONS: "destination", RELOADS: "reload"}
+_GROUPS = (*_KINDS, LIBRARIES)
+_REQUIRED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[^;]*")
+"""A requirement without a condition: one for an extra or for other machines need not be there."""
 _scanned: dict[str, tuple[Found, ...]] = {}
 
 
@@ -54,7 +60,10 @@ class Found:
         return self.distribution.version if self.distribution is not None else None
 
     def load(self) -> Any:
-        """The object it names. Raises `BadInput`, with no more of a foreign exception than its type."""
+        """The object it names. Raises `BadInput`, with no more of a foreign exception than its type; also for a library that is missing."""
+        lacks = self.lacks()
+        if lacks is not None:
+            raise lacks
         module, _, names = self.value.partition("[")[0].strip().partition(":")
         try:
             found: Any = importlib.import_module(module)
@@ -62,16 +71,54 @@ class Found:
                 found = getattr(found, name)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, or even end the process
             raise BadInput(
-                f"the plugin for {_KINDS[self.group]} type `{self.name}` ({self.origin}) cannot be imported: {_why(error)}",
+                f"the plugin for {_KINDS[self.group]} type `{self.name}` ({self.origin}) cannot be imported: {why(error)}",
                 fix=f"python -c 'import {module}' shows more; mend or uninstall it",
             ) from None
         return found
 
+    def lacks(self) -> BadInput | None:
+        """The first library that it says it needs and that is not installed. Imports nothing.
 
-def _why(error: BaseException) -> str:
+        A run would find that out in the middle of its work, from an exception that may mean anything.
+        """
+        if self.group == CONNECTIONS:  # settings alone
+            return None
+        who = f"the plugin for {_KINDS[self.group]} type `{self.name}` ({self.origin})"
+        for each in found(LIBRARIES):
+            if each.origin == self.origin and each.name.partition(".")[0] == self.name:
+                module, _, extra = each.value.partition("[")
+                if not _there(module.strip()):
+                    return lacking(who, module.strip(), extra.strip(" ]") or None, self.origin)
+        missing = next(_not_installed(self.distribution), None) if self.distribution and self.origin != OURS else None
+        return lacking(who, missing, None) if missing else None
+
+
+def _there(module: str) -> bool:
+    """Whether it could be imported, as far as can be told without doing so."""
+    try:
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except ValueError:  # it is imported already, by somebody who left its spec out
+        return True
+
+
+def _not_installed(distribution: Distribution) -> Iterator[str]:
+    """What a distribution requires in any case and lacks: somebody installed it without."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    required = (match[1] for each in distribution.requires or () if (match := _REQUIRED.fullmatch(each)))
+    for each in required:
+        try:
+            version(each)
+        except PackageNotFoundError:
+            yield each
+
+
+def why(error: BaseException) -> str:
     """A missing module by its name, anything else by its type."""
     name = error.name if isinstance(error, ModuleNotFoundError) else None
-    return f"module `{name}` is missing" if name and re.fullmatch(r"[A-Za-z0-9_.]+", name) else type(error).__name__
+    return (
+        f"module `{name}` is not installed for {sys.executable}" if name and re.fullmatch(r"[A-Za-z0-9_.]+", name) else type(error).__name__
+    )
 
 
 def found(group: str) -> list[Found]:
@@ -100,7 +147,7 @@ def _entries(directory: str) -> Iterator[Found]:
         if "rotator." in (distribution.read_text("entry_points.txt") or ""):
             origin = distribution.name  # each look at it parses the whole METADATA, README and all
             for each in distribution.entry_points:
-                if each.group in _KINDS:
+                if each.group in _GROUPS:
                     yield Found(each.group, each.name, each.value, origin, distribution)
     with suppress(BadInput):  # a file of that name that is none of ours; of a drop-in directory `use` has said so
         yield from _dropped(Path(directory or ".") / "entry_points.txt")
@@ -118,7 +165,7 @@ def _dropped(file: Path) -> list[Found]:
         return []
     except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise BadInput(f"{file} cannot be read ({type(error).__name__})", fix="write [rotator.targets], then name = module:Class") from None
-    return [Found(group, name, value, str(file)) for group in _KINDS if group in parser for name, value in parser[group].items()]
+    return [Found(group, name, value, str(file)) for group in _GROUPS if group in parser for name, value in parser[group].items()]
 
 
 def use(directories: Iterable[str | os.PathLike[str]]) -> None:

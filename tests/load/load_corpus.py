@@ -320,7 +320,7 @@ SPECS = [
     spec("a swap target", PATH + WHEN + "    target: {type: toy_swap, connection: sys, principal: p} #!\n", "not supported yet"),
     spec("a target that holds one", PATH + WHEN + "    target: {type: toy_single, connection: sys, principal: p} #!\n", "one credential at a time"),
     spec("a broken plugin", PATH + WHEN + "    target: {type: toy_broken, connection: sys} #!\n", "cannot be imported: RuntimeError"),
-    spec("a plugin without its driver", PATH + WHEN + "    target: {type: toy_missing, connection: sys} #!\n", "module `no_such_driver` is missing"),
+    spec("a plugin without its driver", PATH + WHEN + "    target: {type: toy_missing, connection: sys} #!\n", "module `no_such_driver` is not installed for "),
     spec("a plugin that exits", PATH + WHEN + "    target: {type: toy_exit, connection: sys} #!\n", "SystemExit"),
     spec("a plugin without its class", PATH + WHEN + "    target: {type: toy_absent, connection: sys} #!\n", "AttributeError"),
     spec("a plugin that is no target", PATH + WHEN + "    target: {type: toy_wrong, connection: sys} #!\n", "no subclass of Target"),
