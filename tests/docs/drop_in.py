@@ -40,10 +40,10 @@ def porter(folder):
         server.shutdown()
 
 
-def rotator(folder, drop_in, *words, given=None):
-    """What a command prints, with `--json`, after it ended with 0."""
+def rotator(folder, drop_in, *words, given=None, ends=0):
+    """What a command prints, with `--json`, after it ended as it should."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("ROTATOR_")} | {"PORTER_ADMIN_TOKEN": ADMIN}
     command = [ROTATOR, "--plugin-dir", str(drop_in), "--json", *words]
     done = subprocess.run(command, cwd=folder, env=clean, input=given, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == ends, done.stdout + done.stderr
     return done.stdout

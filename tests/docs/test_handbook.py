@@ -1,12 +1,15 @@
 """The ways out that the recovery handbook gives lead out."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from drop_in import FIRST, TARGET, plugins, porter, rotator
 from labs import crash_at, due, living, rotated
+from pages import ROOT, marked
 
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
@@ -97,3 +100,21 @@ def test_a_hold_of_nothing_ends_a_hold():
     lab.at(50_000)
     assert lab.run().why == "hold"
     assert lab.run(HoldUntil("no longer needed", 0.0)).why != "hold"
+
+
+def test_a_ledger_that_is_gone_is_begun_anew_and_verify_names_the_first_event_as_missing(tmp_path):
+    drop_in = plugins(tmp_path / "plugins", {"rotator_porter.py": (ROOT / "tests/typing/porter.py").read_text()}, [TARGET])
+    rotator(tmp_path, drop_in, "init")
+    (tmp_path / "schedules/example.yaml").write_text(marked(TARGET, "fragment: schedules/example.yaml")[0].text)
+    with porter(tmp_path) as server:
+        (tmp_path / "rotator.yaml").write_text(marked(TARGET, "fragment: rotator.yaml")[0].text.replace("4711", str(server.server_port)))
+        rotator(tmp_path, drop_in, "adopt", "door-app", given=json.dumps(FIRST))
+        for each in (tmp_path / "var").glob("ledger.db*"):
+            each.unlink()
+        (before,) = json.loads(rotator(tmp_path, drop_in, "status"))["specs"]
+        assert json.loads(rotator(tmp_path, drop_in, "run", "door-app", "--force"))["results"][0]["state"] == "at rest"
+    assert not before["last"]
+    told = json.loads(rotator(tmp_path, drop_in, "audit", "verify", ends=1))
+    (chain,) = [each for each in told["chains"] if each["chain"] == "local:door/app"]
+    assert (chain["verdict"], chain["first_bad"]) == ("tampered", 1)
+    assert chain["why"].startswith("the event is missing")
