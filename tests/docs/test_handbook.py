@@ -1,6 +1,7 @@
 """The ways out that the recovery handbook gives lead out."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from drop_in import FIRST, TARGET, plugins, porter, rotator
 from labs import crash_at, due, living, rotated
-from pages import ROOT, marked
+from pages import DOCS, ROOT, marked
 
 from rotator.errors import Exit
 from rotator.model import Credential, Secret
@@ -17,6 +18,7 @@ from rotator.rotate import Adopt, HoldUntil, Undo
 from rotator.testing.lab import PATH, Lab, in_memory, on_disk
 from rotator.testing.twins import TwinKey
 
+HANDBOOK = DOCS / "recovery.md"
 THEIRS = "a-human-chose-this-0123456789-0123"
 PLACES = frozenset({"local", "env"})
 
@@ -118,3 +120,26 @@ def test_a_ledger_that_is_gone_is_begun_anew_and_verify_names_the_first_event_as
     (chain,) = [each for each in told["chains"] if each["chain"] == "local:door/app"]
     assert (chain["verdict"], chain["first_bad"]) == ("tampered", 1)
     assert chain["why"].startswith("the event is missing")
+
+
+def test_a_shell_that_was_prepared_as_the_handbook_says_has_what_the_job_has(tmp_path):
+    ours = {"/etc/rotator": str(tmp_path), "/var/lib/rotator": str(tmp_path / "var"), "/opt/rotator/bin": str(Path(sys.executable).parent)}
+    lines = marked(HANDBOOK, "handbook: environment")[0].text
+    for there, here in ours.items():
+        lines = lines.replace(there, here)
+    (tmp_path / "secrets.env").write_text("PG_ADMIN_PASSWORD='a $value # with blanks'\n")
+
+    def shell(script):
+        return subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    rotator = Path(sys.executable).with_name("rotator")
+    assert shell(f"{rotator} init").returncode == 0
+    bare = shell(f"{rotator} status")
+    assert (bare.returncode, "PG_ADMIN_PASSWORD is not set" in bare.stderr) == (2, True)
+    prepared, last = lines.rstrip().rsplit("\n", 1)
+    assert last.startswith("exec runuser -u rotator -- bash ")
+    asked = shell(f"{prepared}\ncd /\nrotator status\nenv")
+    assert "adopt" in asked.stdout, asked.stderr
+    assert "PG_ADMIN_PASSWORD=a $value # with blanks" in asked.stdout.splitlines()
