@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,13 +105,20 @@ def test_a_hold_of_nothing_ends_a_hold():
     assert lab.run(HoldUntil("no longer needed", 0.0)).why != "hold"
 
 
+@contextmanager
+def adopted(folder):
+    """The spec `door-app` of the page for authors, adopted, beside its running system. Gives the folder of the plugin."""
+    drop_in = plugins(folder / "plugins", {"rotator_porter.py": (ROOT / "tests/typing/porter.py").read_text()}, [TARGET])
+    rotator(folder, drop_in, "init")
+    (folder / "schedules/example.yaml").write_text(marked(TARGET, "fragment: schedules/example.yaml")[0].text)
+    with porter(folder) as server:
+        (folder / "rotator.yaml").write_text(marked(TARGET, "fragment: rotator.yaml")[0].text.replace("4711", str(server.server_port)))
+        rotator(folder, drop_in, "adopt", "door-app", given=json.dumps(FIRST))
+        yield drop_in
+
+
 def test_a_ledger_that_is_gone_is_begun_anew_and_verify_names_the_first_event_as_missing(tmp_path):
-    drop_in = plugins(tmp_path / "plugins", {"rotator_porter.py": (ROOT / "tests/typing/porter.py").read_text()}, [TARGET])
-    rotator(tmp_path, drop_in, "init")
-    (tmp_path / "schedules/example.yaml").write_text(marked(TARGET, "fragment: schedules/example.yaml")[0].text)
-    with porter(tmp_path) as server:
-        (tmp_path / "rotator.yaml").write_text(marked(TARGET, "fragment: rotator.yaml")[0].text.replace("4711", str(server.server_port)))
-        rotator(tmp_path, drop_in, "adopt", "door-app", given=json.dumps(FIRST))
+    with adopted(tmp_path) as drop_in:
         for each in (tmp_path / "var").glob("ledger.db*"):
             each.unlink()
         (before,) = json.loads(rotator(tmp_path, drop_in, "status"))["specs"]
@@ -143,3 +151,15 @@ def test_a_shell_that_was_prepared_as_the_handbook_says_has_what_the_job_has(tmp
     asked = shell(f"{prepared}\ncd /\nrotator status\nenv")
     assert "adopt" in asked.stdout, asked.stderr
     assert "PG_ADMIN_PASSWORD=a $value # with blanks" in asked.stdout.splitlines()
+
+
+def test_a_record_of_no_spec_is_gone_once_its_file_is_moved_as_the_handbook_says(tmp_path):
+    schedule = tmp_path / "schedules/example.yaml"
+    with adopted(tmp_path) as drop_in:
+        schedule.write_text(schedule.read_text().replace("path: door/app", "path: door/other"))
+        before = json.loads(rotator(tmp_path, drop_in, "status", ends=4))["specs"]
+    assert {each["spec"]: each["state"] for each in before} == {"door-app": "adopt", "local:door/app": "of no spec"}
+    (block,) = marked(HANDBOOK, "handbook: of no spec")
+    subprocess.run(["bash", "-euc", block.text.replace("orders/db", "door/app")], cwd=tmp_path, check=True, timeout=10)
+    after = json.loads(rotator(tmp_path, drop_in, "status", ends=4))["specs"]
+    assert [each["spec"] for each in after] == ["door-app"]
