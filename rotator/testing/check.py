@@ -24,6 +24,7 @@ import pytest
 
 from rotator.model import Secret
 from rotator.testing.canary import LEAST, Canary
+from rotator.testing.seen import seen
 
 LIMIT = 60.0
 """Seconds for one law; a process that takes `GRACE` longer is ended."""
@@ -181,11 +182,12 @@ class Laws:
             return "broken", f"expected to fail: {report.wasxfail}"
         if isinstance(report.longrepr, tuple):
             return _skipped(call.when, *report.longrepr)
-        error = call.excinfo.value if call.excinfo else None
+        assert call.excinfo is not None
+        error = call.excinfo.value
         if isinstance(error, NotImplementedError):
             return "broken", str(error)
         message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
-        why = " ".join(message.splitlines()[:3]) or type(error).__name__
+        why = seen(error, str(call.excinfo.traceback[-1].statement), message)
         if call.when == "setup":  # no law was begun: a system that is not there says nothing about the target
             return "not shown", f"the bench was not set up: {why}"
         return "broken", why

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -150,8 +151,61 @@ def test_a_broken_law_is_exit_1_and_stands_in_the_table_with_what_was_seen(autho
     assert done.returncode == 1
     assert row.split()[:2] == ["target", "2"]
     assert "broken" in row
-    assert "DID NOT RAISE" in row
+    assert "nothing was raised where Rejected was to be" in row
     assert " broken, " in done.stdout.splitlines()[-1]
+
+
+def test_what_was_seen_is_told_in_words_and_none_of_them_are_pytests_own(author):
+    author.write("""
+        def verify(self, credential):
+            if credential.name not in self.principals or credential.secret.reveal() == "the-next-password-of-app":
+                return False
+            raise Refused("no")
+
+        def revoke(self, credential, keep):
+            pass
+
+        def apply(self, credential, keep):
+            pass
+    """)
+    found = laws(author(*MAY, before=["--json"]))
+    whys = {why for state, why in found.values() if state == "broken"}
+    assert found["a wrong secret is rejected"] == ("broken", "Refused was raised: no")
+    assert found["apply makes the new secret work"] == ("broken", "`bench.logs_in(new)` was not true")
+    assert len(whys) >= 3
+    for why in whys:
+        assert not re.search(r"DID NOT RAISE|assert |\\+ +where|rotator\\.|<class", why), why
+
+
+@pytest.mark.parametrize(
+    ("law", "words"),
+    [
+        ("with pytest.raises(Rejected): pass", "nothing was raised where Rejected was to be"),
+        ("with pytest.raises((Rejected, Denied)): pass", "nothing was raised where Rejected or Denied was to be"),
+        ("assert isinstance(raised(lambda: None), Rejected | Denied)", "nothing was raised where Rejected or Denied was to be"),
+        ("error = Denied('no'); assert isinstance(error, Rejected)", "Denied was raised where Rejected was to be"),
+        ("new = 1; assert (new == 1, new == 1) == (True, False)", "`(new == 1, new == 1)` was (True, True), not (True, False)"),
+        ("state = {'a': 'b' * 50}; before = {}; assert state == before", "`state` was not equal to `before`"),
+        ("found = [1]; assert not found", "`found` was true"),
+        ("found = []; assert found", "`found` was not true"),
+        ("driver = 'x'; assert not driver, f'{driver} is imported'", "x is imported"),
+        ("raise Denied('no right')", "Denied was raised: no right"),
+        ("raise ValueError", "ValueError was raised"),
+        ("pytest.fail('it was never asked')", "it was never asked"),
+    ],
+)
+def test_each_way_in_which_a_law_breaks_has_its_words(law, words, tmp_path):
+    head = "import pytest\nfrom rotator.errors import Denied, Rejected\nfrom rotator.testing.target_contract import raised\n"
+    (tmp_path / "test_law.py").write_text(f"{head}def test_law():\n    {law.replace('; ', chr(10) + '    ')}\n")
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\nfrom rotator.testing.seen import seen\n\n@pytest.hookimpl(wrapper=True)\n"
+        "def pytest_runtest_makereport(item, call):\n    report = yield\n    if call.excinfo:\n"
+        "        told = report.longrepr.reprcrash.message\n"
+        "        print('SEEN', seen(call.excinfo.value, str(call.excinfo.traceback[-1].statement), told), flush=True)\n    return report\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-qs", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert [each.removeprefix("SEEN ") for each in done.stdout.splitlines() if each.startswith("SEEN ")] == [words]
 
 
 def test_a_method_that_is_not_written_is_a_broken_law_that_says_what_to_write(author):
@@ -212,7 +266,7 @@ def test_a_bench_that_cannot_be_set_up_shows_no_law_and_breaks_none(author):
     done = author(*MAY, before=["--json"])
     assert done.returncode == 3
     assert {*laws(done).values()} == {
-        ("not shown", "the bench was not set up: ConnectionRefusedError: nobody listens at db1.internal"),
+        ("not shown", "the bench was not set up: ConnectionRefusedError was raised: nobody listens at db1.internal"),
     }
 
 
