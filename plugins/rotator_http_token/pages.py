@@ -21,13 +21,12 @@ class Pages:
         self._how, self._request, self._send = how, request, send
 
     def whole(self, id: str) -> list[Any]:
-        """All items. Where several pages are no cursor's they are read twice: if a token vanishes meanwhile, another may move to a page
-        that was read before. `id`: where an item holds its id. `Unreachable` as `read`, and where the list changed.
+        """All items. More than one page is read twice, an empty one and a cursor's too: if a token vanishes meanwhile, another may move to
+        a page that was read before. `id`: where an item holds its id. `Unreachable` as `read`, and where the list changed.
         """
         pages = self.read()
         items = _all(pages)
-        by_cursor = self._how is not None and self._how.cursor is not None
-        if sum(map(bool, pages)) > 1 and not by_cursor and _ids(_all(self.read()), id) != _ids(items, id):
+        if len(pages) > 1 and _ids(_all(self.read()), id) != _ids(items, id):
             raise Unreachable("list: it changed while its pages were read")
         return items
 

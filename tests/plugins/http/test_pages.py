@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.errors import PortError, Refused, Unreachable
+from rotator.model import Credential
 from rotator.testing.servers.raw import Answer, RawServer, Request, json_answer
 from rotator_http_token import HttpToken, HttpTokenSettings
 from rotator_http_token.presets import JUPYTERHUB
@@ -69,10 +70,18 @@ def test_pages_are_numbered_until_one_is_empty_and_read_twice(server: RawServer)
     assert queries(server) == ["limit=2&page=1", "limit=2&page=2", "limit=2&page=3"] * 2
 
 
-def test_a_list_of_one_page_is_read_once(server: RawServer) -> None:
+def test_a_page_that_is_empty_is_a_page_and_the_list_is_read_twice(server: RawServer) -> None:
+    """It may have become empty since the one before it was read."""
     serve(server, lambda query: body(["a"] if query["page[number]"] == "0" else []))
     assert ids(target(server, {"page": "page[number]", "first": 0})) == ["a"]
-    assert queries(server) == ["page%5Bnumber%5D=0", "page%5Bnumber%5D=1"]
+    assert queries(server) == ["page%5Bnumber%5D=0", "page%5Bnumber%5D=1"] * 2
+
+
+@pytest.mark.parametrize("how", [None, "link", {"cursor": "meta.next", "query": "after"}, {"url": "meta.next"}])
+def test_a_list_of_one_page_is_read_once(server: RawServer, how: Any) -> None:
+    serve(server, lambda _query: body(["a"]))
+    assert ids(target(server, how)) == ["a"]
+    assert len(server.requests) == 1
 
 
 def test_an_empty_list_is_empty(server: RawServer) -> None:
@@ -82,11 +91,11 @@ def test_an_empty_list_is_empty(server: RawServer) -> None:
 
 
 @pytest.mark.parametrize("end", [None, "", False])
-def test_a_cursor_is_followed_until_there_is_none_and_the_list_is_read_once(server: RawServer, end: Any) -> None:
+def test_a_cursor_is_followed_until_there_is_none_and_the_list_is_read_twice(server: RawServer, end: Any) -> None:
     following = {None: 17, "17": "a&b=c", "a&b=c": end}
     serve(server, lambda query: body([query.get("after", "first")], meta={"next": following[query.get("after")]}))
     assert ids(target(server, {"cursor": "meta.next", "query": "after"})) == ["first", "17", "a&b=c"]
-    assert queries(server) == ["", "after=17", "after=a%26b%3Dc"]
+    assert queries(server) == ["", "after=17", "after=a%26b%3Dc"] * 2
 
 
 def test_a_cursor_that_the_body_does_not_hold_is_the_end(server: RawServer) -> None:
@@ -163,6 +172,41 @@ def test_a_token_that_vanishes_between_two_pages_hides_no_other_one(server: RawS
     with pytest.raises(Unreachable, match="changed while its pages were read"):
         ids(target(server, {"page": "page"}))
     assert ids(target(server, {"page": "page"})) == ["a", "c", "d"]
+
+
+def shifting(server: RawServer, tokens: list[str]) -> None:
+    """Pages of two, told in every way; once the first one has been answered, the first token goes and the others move up."""
+
+    def answer(request: Request) -> Answer:
+        query = asked(request)
+        at = int(query["offset"]) if "offset" in query else 2 * int(query.get("page", "1")) - 2
+        end = at + 2 if at + 2 < len(tokens) else None
+        url = f"{LIST}?offset={end}" if end else None
+        link = {"Link": f'<{url}>; rel="next"'} if url else {}
+        shown = json_answer(body(tokens[at : at + 2], meta={"offset": end, "page": end and at // 2 + 2, "url": url}), **link)
+        if at == 0 and "a" in tokens:
+            tokens.remove("a")
+        return shown
+
+    server.answer = answer
+
+
+WAYS = {
+    "page": {"page": "page"},
+    "link": "link",
+    "url": {"url": "meta.url"},
+    "offset": {"cursor": "meta.offset", "query": "offset"},
+    "number": {"cursor": "meta.page", "query": "page"},
+}
+
+
+@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("tokens", ["abc", "abcde"], ids=["the last page becomes empty", "another moves up"])
+def test_a_token_that_vanishes_hides_no_other_one_in_any_way_of_paging(server: RawServer, how: Any, tokens: str) -> None:
+    shifting(server, list(tokens))
+    with pytest.raises(Unreachable, match="changed while its pages were read"):
+        target(server, how).confirm_dead(Credential(name="c", secret=None))
+    assert ids(target(server, how)) == list(tokens[1:])
 
 
 @pytest.mark.parametrize(("answer", "error"), [(Answer(502), Unreachable), (json_answer({"message": "no"}, 404), Refused)])
