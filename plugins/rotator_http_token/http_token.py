@@ -88,6 +88,13 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             raise Unfit(f"verify: it logs in as {answers.shown(str(identity), values.revealed)}, not as {wanted}")
         return wanted
 
+    def confirm_dead(self, credential: Credential) -> str:
+        """(reads) No longer listed, and (where it may be tried) refused. Neither can be asked: `Unreachable`, for nobody has looked."""
+        if credential.secret is None and not self.can.lists:
+            what = f"nobody can see whether token {credential.name} is dead: its secret is not known, and tokens cannot be listed"
+            raise Unreachable(what, "write `list` under `tokens` of the connection")
+        return super().confirm_dead(credential)
+
     def last_used(self, credential: Credential) -> datetime | None:
         """(reads) What the list says; never used or gone: None."""
         return next((each.last_used for each in self.live() if each.id == credential.name), None)
@@ -99,8 +106,20 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         call = self.connection.tokens.revoke
         values = self.values(Credential(name=credential.name, secret=None))
         answer = self.call(call, values, "revoke")
-        if answer.status not in (*call.ok, *call.gone):
+        if answer.status not in call.ok and not (answer.status in call.gone and self._is_gone(answer, credential)):
             raise self.refusal(answer, "revoke", values)
+
+    def _is_gone(self, answer: Answer, credential: Credential) -> bool:
+        """Whether "gone" is the service's own word, and not that of a proxy that knows no such path. Where tokens are listed the list tells
+        it in the end; else, what is no JSON counts only where the token's own login is refused.
+        """
+        if answer.is_json or self.can.lists:
+            return True
+        try:
+            self.confirm_dead(credential)
+        except (Unfit, Unreachable):
+            return False
+        return True
 
     def issue(self, label: str) -> Credential:
         """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted."""

@@ -341,6 +341,8 @@ class Tokens(Settings):
             raise ValueError(f"no call uses the parameter {min(unused)}")
         if "principal" not in [*self.create.used, *names(self.verify.equals)]:
             raise ValueError("neither `create` nor `verify.equals` holds {principal}: `allow` would bind nothing")
+        if self.dead_probes == 0 and self.list is None:
+            raise ValueError("without `list` and with `dead_probes: 0` nobody could see whether a token is dead")
         optional = {f"params.{name}" for name, each in self.params.items() if each.optional}
         for name, call in self.calls.items():
             if late := call.needed & optional:
