@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from rotator.errors import RotatorError
 from rotator.target import Runtime, Unreachable
 from rotator_http_token.connection import HttpConnection, origin
+from rotator_http_token.links import next_target
 from rotator_http_token.shapes import Auth, Call, compiled
 from rotator_http_token.template import Lookup, fill, fill_json, fill_path, fill_query
 
@@ -55,11 +56,8 @@ class Answer:
 
     def next_url(self, url: str) -> str | None:
         """The target of `rel="next"` (RFC 8288), made absolute against `url`."""
-        import httpx
-
-        links = httpx.Response(200, headers={"Link": self.headers.get("link", "")}).links
-        found = links.get("next", {}).get("url")
-        return urljoin(url, found) if found else None
+        found = next_target(self.headers.get("link", ""))
+        return None if found is None else urljoin(url, found)
 
 
 def search(expression: str, value: Any) -> Any:
