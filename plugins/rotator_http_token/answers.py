@@ -9,6 +9,7 @@ from typing import Any
 
 from rotator.target import Denied, PortError, Refused, Runtime, Secret, Unreachable
 from rotator_http_token.connection import HttpConnection
+from rotator_http_token.hiding import holds
 from rotator_http_token.wire import Answer, retry_after
 
 NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -58,7 +59,7 @@ def _says(answer: Answer, connection: HttpConnection, revealed: Sequence[Secret]
 
 def shown(text: str, revealed: Sequence[Secret]) -> str:
     """A text of the service, fit to be shown: short, printable, and hidden where it holds a secret of this call."""
-    if any(secret.reveal() in text for secret in revealed):
+    if any(holds(text, secret) for secret in revealed):
         return "(hidden: it holds a secret)"
     return "".join(each if each.isprintable() else "?" for each in text[:_SHOWN])
 

@@ -105,6 +105,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             return
         call = self.connection.tokens.revoke
         values = self.values(Credential(name=credential.name, secret=None))
+        values.revealed += [each.secret for each in (credential, *keep) if each.secret is not None]
         answer = self.call(call, values, "revoke")
         if answer.status not in call.ok and not (answer.status in call.gone and self._is_gone(answer, credential)):
             raise self.refusal(answer, "revoke", values)

@@ -12,7 +12,7 @@ from rotator_http_token.template import LEFT, Value
 
 
 class Values:
-    """A lookup of placeholders. Secrets are read at the moment of use; `revealed` remembers which, so that no message shows one."""
+    """A lookup of placeholders. Secrets are read at the moment of use; `revealed` are those that no message may show."""
 
     def __init__(
         self,
