@@ -164,13 +164,11 @@ class Wire:
     def _tls(self) -> Any:
         import ssl
 
-        if self._context is None:
-            try:
-                self._context = ssl.create_default_context(cafile=self._connection.tls.ca)
-            except (OSError, ssl.SSLError):
-                self._context = None
-        if self._context is None:
-            raise Unreachable("the certificates of `tls.ca` cannot be read", "give a PEM file that this user may read")
+        from rotator_http_token.tls import trusting
+
+        if self._context is None and self._connection.tls.ca is None and self._connection.origin.startswith("http:"):
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it trusts nobody, and reads nothing
+        self._context = self._context or trusting(self._connection.tls.ca)
         return self._context
 
     def close(self) -> None:
