@@ -25,6 +25,8 @@ REFUSED = (
 """With a JSON body a definite no of the service itself; without one it may be anybody's on the way."""
 _REDIRECTS = range(300, 400)
 _SHOWN = 200
+_MILLISECONDS = 1e11
+"""Of seconds this would be the year 5138, of milliseconds it is 1973."""
 
 
 def of_admin(answer: Answer, what: str, connection: HttpConnection, runtime: Runtime, revealed: Sequence[Secret]) -> PortError:
@@ -65,14 +67,18 @@ def shown(text: str, revealed: Sequence[Secret]) -> str:
 
 
 def moment(value: Any, where: str) -> datetime | None:
-    """A time as services write it: ISO 8601 (no zone: UTC), a date, or seconds since the epoch. Null: None. `Unreachable` else."""
+    """A time as services write it: ISO 8601 (no zone: UTC), a date, or seconds or milliseconds since the epoch. Null: None. `Unreachable`
+    else.
+    """
     try:
         if value is None or value == "":
             return None
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        told = datetime.fromisoformat(value)
+            return datetime.fromtimestamp(value / 1000 if value >= _MILLISECONDS else value, UTC)
+        if value.isascii() and value.isdecimal() and len(value) != len("20270131"):
+            return moment(int(value), where)
+        told = datetime.fromisoformat(value.removesuffix(" UTC"))
         return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, OSError):
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
         problem = Unreachable(f"{where}: this is no time that can be read")
     raise problem

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from rotator.target import Can, Credential, Finding, IssueTarget, Live, PortError, Rejected, Runtime, Secret, Settings, Unfit, Unreachable
+from rotator.errors import RotatorError
+from rotator.target import (
+    Can,
+    Credential,
+    Finding,
+    IssueTarget,
+    Live,
+    PortError,
+    Refused,
+    Rejected,
+    Runtime,
+    Secret,
+    Settings,
+    Unfit,
+    Unreachable,
+)
 from rotator_http_token import answers
 from rotator_http_token.check import Checkup
 from rotator_http_token.connection import HttpConnection, HttpTokenSettings
@@ -17,6 +33,8 @@ from rotator_http_token.shapes import Call
 from rotator_http_token.template import fill
 from rotator_http_token.values import Values, admit
 from rotator_http_token.wire import Answer, Outgoing, Wire, outgoing, retry_after, search
+
+_NO_END = "correct `create.expires`: null is never"
 
 
 class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
@@ -123,7 +141,10 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         return True
 
     def issue(self, label: str) -> Credential:
-        """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted."""
+        """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted.
+
+        One that has an end which cannot be is taken back, and `Refused`.
+        """
         call = self.connection.tokens.create
         values = self.values(label=label)
         answer = self.call(call, values, "create")
@@ -132,8 +153,27 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         name, secret = search(call.id, answer.body), search(call.secret, answer.body)
         if not _is_id(name) or not isinstance(secret, str) or not secret:
             raise Unreachable("create: the answer holds no id or no secret; a token may have been minted", code=str(answer.status))
-        expires = None if call.expires is None else answers.moment(search(call.expires, answer.body), "create.expires")
-        return Credential(name=str(name), secret=Secret(secret), expires=expires)
+        return self._dated(Credential(name=str(name), secret=Secret(secret)), answer)
+
+    def _dated(self, minted: Credential, answer: Answer) -> Credential:
+        """With its end. One that cannot be would be so of every token: this one is taken back, and `Refused`; `Unreachable` if it stays."""
+        where, problem = self.connection.tokens.create.expires, "create.expires: it is past"
+        try:
+            expires = None if where is None else answers.moment(search(where, answer.body), "create.expires")
+            if expires is None or expires > self.runtime.now():
+                return replace(minted, expires=expires)
+        except Unreachable as error:
+            problem = error.what
+        if not self._takes_back(minted):
+            raise Unreachable(f"{problem}; token {minted.name} was minted and could not be taken back", "revoke it, and " + _NO_END)
+        raise Refused(f"{problem}; the token was taken back", _NO_END)
+
+    def _takes_back(self, minted: Credential) -> bool:
+        try:
+            self.revoke(minted, [])
+        except RotatorError:
+            return False
+        return True
 
     def live(self) -> list[Live]:
         """(reads) All tokens of the principal, every page. Half a list is `Unreachable`."""

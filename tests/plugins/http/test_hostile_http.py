@@ -170,31 +170,6 @@ def test_an_answer_without_id_or_secret_may_have_minted_a_token(server: RawServe
         target.issue("x")
 
 
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        ("2027-01-31T12:00:00Z", 1801396800),
-        ("2027-01-31T13:00:00+01:00", 1801396800),
-        ("2027-01-31T12:00:00", 1801396800),
-        ("2027-01-31", 1801353600),
-        (1801396800, 1801396800),
-        (None, None),
-    ],
-)
-def test_expiry_is_read_as_services_write_it(server: RawServer, target: HttpToken, told: Any, expected: int | None) -> None:
-    server.answer = lambda _request: json_answer({"id": 7, "token": "x", "expires_at": told}, 201)
-    token = target.issue("x")
-    assert token.name == "7"
-    assert (token.expires and token.expires.timestamp()) == expected
-
-
-@pytest.mark.parametrize("told", ["tomorrow", {"a": 1}, True, 1e300])
-def test_an_expiry_that_cannot_be_read_is_unreachable(server: RawServer, target: HttpToken, told: Any) -> None:
-    server.answer = lambda _request: json_answer({"id": 7, "token": "x", "expires_at": told}, 201)
-    with pytest.raises(Unreachable, match=r"create\.expires"):
-        target.issue("x")
-
-
 def _paged(pages: dict[str, tuple[list[str], str | None]]) -> Callable[[Request], Answer]:
     def answer(request: Request) -> Answer:
         ids, following = pages[request.path]
