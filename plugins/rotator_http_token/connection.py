@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from rotator.target import Duration, LocalPath, SecretRef, ServiceUrl, Settings, Settle, SettleSettings
 from rotator_http_token.presets import PRESETS
 from rotator_http_token.shapes import Auth, Tokens, only
-from rotator_http_token.template import CONTROL
+from rotator_http_token.template import CONTROL, folds
 
 APPEARS = Settle(timedelta(seconds=30), 1, timedelta(seconds=1))
 DISAPPEARS = Settle(timedelta(minutes=2), 2, timedelta(seconds=2))
@@ -106,8 +106,8 @@ def origin(url: str) -> str | None:
 def _scalar(value: Any) -> str | int | bool:
     if not isinstance(value, str | int) or value == "":
         raise ValueError("a parameter is a text, a whole number, or true or false")
-    if isinstance(value, str) and (CONTROL.search(value) or value in (".", "..")):
-        raise ValueError("a parameter holds no control character and is not `.` or `..`")
+    if isinstance(value, str) and (CONTROL.search(value) or folds(value)):
+        raise ValueError("a parameter holds no control character and no part that is `.` or `..`")
     return value
 
 
@@ -122,8 +122,8 @@ class HttpTokenSettings(Settings):
     @field_validator("principal")
     @classmethod
     def _principal(cls, value: str) -> str:
-        if CONTROL.search(value) or value in (".", "..") or value != value.strip():
-            raise ValueError("a principal holds no control character, no blank at its ends, and is not `.` or `..`")
+        if CONTROL.search(value) or folds(value) or value != value.strip():
+            raise ValueError("a principal holds no control character, no blank at its ends, and no part that is `.` or `..`")
         return value
 
     @field_validator("params")

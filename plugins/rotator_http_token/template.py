@@ -1,7 +1,7 @@
 """Placeholders: `{principal}`, `{params.x}`, `{label}`, `{id}`, `{secret}`, `{secrets.x}`, `{expires.date}`. One pass, nothing nested.
 
-A value never ends one part of a URL and begins another: in a path and a query it is percent-encoded, and a path segment that comes
-out as `.` or `..` is refused, because clients and servers fold it away.
+A value never ends one part of a URL and begins another: in a path and a query it is percent-encoded, and a path that has a `.` or `..`
+among its parts, an encoded slash read as one, is refused, because clients, proxies and servers fold it away (RFC 3986, section 5.2.4).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from rotator.errors import BadInput
 from rotator.model import Secret
@@ -68,11 +68,16 @@ def fill(text: str, lookup: Lookup) -> str:
 
 
 def fill_path(path: str, lookup: Lookup) -> str:
-    """The path with its values percent-encoded. `BadInput` where a segment would be `.`, `..` or empty by a value."""
+    """The path with its values percent-encoded. `BadInput` where a part would be `.`, `..` or empty by a value."""
     filled = _PLACE.sub(lambda match: quote(_filled(match[1], lookup), safe=""), path)
-    if any(segment in (".", "..") for segment in filled.split("/")):
+    if folds(unquote(filled)):
         raise BadInput("a value of the path comes out as `.` or `..`, which would reach another resource")
     return filled
+
+
+def folds(text: str) -> bool:
+    """Whether a `.` or `..` stands between slashes of either kind, or is all of it."""
+    return any(part in (".", "..") for part in re.split(r"[/\\]", text))
 
 
 def fill_query(query: Mapping[str, str], lookup: Lookup) -> str:

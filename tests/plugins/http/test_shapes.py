@@ -138,7 +138,10 @@ def test_a_proxy_sees_no_secret() -> None:
         connection(URL, proxy="http://eve:pw@proxy.internal:3128")
 
 
-@pytest.mark.parametrize("value", [".", "..", "a\nb", "", " a", "a\x00"])
+DOTTED = [".", "..", "../../admin", "team-a/../root", "team-a/./x", "team-a/..", "team-a\\..\\root", "/.."]
+
+
+@pytest.mark.parametrize("value", [*DOTTED, "a\nb", "", " a", "a\x00"])
 def test_a_principal_that_could_reach_elsewhere_is_refused(value: str) -> None:
     with pytest.raises(ValidationError):
         HttpTokenSettings(principal=value)
@@ -148,7 +151,7 @@ def test_a_principal_that_could_reach_elsewhere_is_refused(value: str) -> None:
     ("principal", "path"),
     [
         ("a/b", "/hub/api/users/a%2Fb/tokens"),
-        ("../../admin", "/hub/api/users/..%2F..%2Fadmin/tokens"),
+        ("a..b/.c/...", "/hub/api/users/a..b%2F.c%2F.../tokens"),
         ("a?b#c", "/hub/api/users/a%3Fb%23c/tokens"),
         ("a%2Fb", "/hub/api/users/a%252Fb/tokens"),
         ("{id}", "/hub/api/users/%7Bid%7D/tokens"),
@@ -159,6 +162,17 @@ def test_a_principal_that_could_reach_elsewhere_is_refused(value: str) -> None:
 def test_a_value_stays_one_segment_of_the_path(principal: str, path: str) -> None:
     plugin = target(principal=principal)
     assert request(plugin, "create", label="x").url == f"https://hub.internal:443{path}"
+
+
+@pytest.mark.parametrize("value", DOTTED)
+def test_a_value_with_dots_that_a_proxy_folds_away_reaches_no_path(value: str) -> None:
+    """Some proxies decode a path, fold `team-a/../root` to `root`, and pass that on; `allow` would have let `team-a/*` in."""
+    plugin = target()
+    plugin.config = HttpTokenSettings.model_construct(principal=value)
+    with pytest.raises(BadInput, match="another resource"):
+        request(plugin, "create", label="x")
+    with pytest.raises(BadInput, match="another resource"):
+        request(target(), "revoke", Credential(name=value, secret=None))
 
 
 def test_a_segment_that_becomes_two_dots_by_its_value_is_refused() -> None:
@@ -203,7 +217,7 @@ def test_whole_values_keep_their_type_and_optional_ones_are_left_out() -> None:
     assert sent.url.endswith("?s=a%26b&n=30")
 
 
-@pytest.mark.parametrize("value", [None, "", ".", "..", ["a"], 1.5, "a\x07"])
+@pytest.mark.parametrize("value", [None, "", *DOTTED, ["a"], 1.5, "a\x07"])
 def test_a_parameter_is_a_plain_value(value: Any) -> None:
     with pytest.raises(ValidationError):
         HttpTokenSettings(principal="p", params={"x": value})
