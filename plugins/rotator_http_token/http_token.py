@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar
+from functools import wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from rotator.errors import RotatorError
@@ -35,6 +36,21 @@ from rotator_http_token.values import Values, admit
 from rotator_http_token.wire import Answer, Outgoing, Wire, outgoing, retry_after, search
 
 _NO_END = "correct `create.expires`: null is never"
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_time(method: Callable[Concatenate[HttpToken, P], R]) -> Callable[Concatenate[HttpToken, P], R]:
+    """A call of the contract: all that it asks for has one deadline."""
+
+    @wraps(method)
+    def bounded(self: HttpToken, /, *args: P.args, **named: P.kwargs) -> R:
+        with self._wire.call():
+            return method(self, *args, **named)
+
+    return bounded
 
 
 class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
@@ -80,10 +96,12 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         """Seconds for which an issued token lives by itself, where the spec says so. Pure."""
         return None if self.config.lifetime is None else self.config.lifetime.total_seconds()
 
+    @_in_time
     def check(self, known: Sequence[Credential], accepted: Sequence[str] = ()) -> list[Finding]:
         """(reads) The list, strangers, and what can be told of privileges. Admin login refused: `Denied`."""
         return Checkup(self, known, accepted).findings()
 
+    @_in_time
     def verify(self, credential: Credential) -> str:
         """(reads) One login over a fresh connection; returns the identity that the service named.
 
@@ -106,6 +124,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             raise Unfit(f"verify: it logs in as {answers.shown(str(identity), values.revealed)}, not as {wanted}")
         return wanted
 
+    @_in_time
     def confirm_dead(self, credential: Credential) -> str:
         """(reads) No longer listed, and (where it may be tried) refused. Neither can be asked: `Unreachable`, for nobody has looked."""
         if credential.secret is None and not self.can.lists:
@@ -113,10 +132,12 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             raise Unreachable(what, "write `list` under `tokens` of the connection")
         return super().confirm_dead(credential)
 
+    @_in_time
     def last_used(self, credential: Credential) -> datetime | None:
         """(reads) What the list says; never used or gone: None."""
         return next((each.last_used for each in self.live() if each.id == credential.name), None)
 
+    @_in_time
     def revoke(self, credential: Credential, keep: Sequence[Credential]) -> None:
         """Kill it by its id. Gone is success. An id that must go on working is left alone: some services use an id again."""
         if credential.name in {each.name for each in keep}:
@@ -140,6 +161,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             return False
         return True
 
+    @_in_time
     def issue(self, label: str) -> Credential:
         """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted.
 
@@ -175,6 +197,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             return False
         return True
 
+    @_in_time
     def live(self) -> list[Live]:
         """(reads) All tokens of the principal, every page. Half a list is `Unreachable`."""
         listing = self.connection.tokens.list
@@ -182,6 +205,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             raise Unreachable("list: the connection does not say how tokens are listed")
         return [self._live(item) for item in self._items()]
 
+    @_in_time
     def clock(self) -> datetime | None:
         """(reads) The `Date` of the list's answer."""
         listing = self.connection.tokens.list

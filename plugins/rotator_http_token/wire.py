@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,9 +16,11 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from rotator.errors import RotatorError
 from rotator.target import Runtime, Unreachable
 from rotator_http_token.connection import HttpConnection, origin
+from rotator_http_token.deadline import Deadline
 from rotator_http_token.links import next_target
 from rotator_http_token.shapes import Auth, Call, compiled
 from rotator_http_token.template import Lookup, fill, fill_json, fill_path, fill_query
+from rotator_http_token.tls import trusting
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,21 @@ class Wire:
     def __init__(self, connection: HttpConnection, runtime: Runtime) -> None:
         self._connection, self._runtime = connection, runtime
         self._client: Any = None
-        self._context: Any = None
+        self._context: ssl.SSLContext | None = None
+        self._deadline = Deadline(runtime.timeout)
+
+    def call(self) -> AbstractContextManager[None]:
+        """Around one call of the contract, or a part of it: all has one deadline. To load httpx is not of the service's time."""
+        with suppress(ImportError):  # `send` tells it
+            import rotator_http_token.transport  # noqa: F401 - it is only loaded
+        return self._deadline.running()
 
     def send(self, request: Outgoing, what: str, *, fresh: bool = False) -> Answer:
         """Send once. `Unreachable` where no whole answer came; whatever it was, nothing of it hangs on the error."""
         problem: RotatorError
         try:
-            return self._send(request, what, fresh=fresh)
+            with self.call():
+                return self._send(request, what, fresh=fresh)
         except RotatorError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - httpx and ssl raise many kinds; each carries the request
@@ -156,16 +168,16 @@ class Wire:
     def _new_client(self) -> Any:
         import httpx
 
+        from rotator_http_token.transport import Transport
+
         _quiet()
-        timeout = httpx.Timeout(self._runtime.timeout / 2, connect=self._runtime.timeout / 3)
-        transport = httpx.HTTPTransport(verify=self._tls(), trust_env=False, retries=0, proxy=self._connection.proxy)
+        timeout = httpx.Timeout(self._runtime.timeout, connect=self._runtime.timeout / 3)
+        proxy = self._connection.proxy
+        proxy_tls = trusting(None) if proxy is not None and proxy.startswith("https:") else None
+        transport = Transport(self._tls(), self._deadline, proxy, proxy_tls)
         return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
 
-    def _tls(self) -> Any:
-        import ssl
-
-        from rotator_http_token.tls import trusting
-
+    def _tls(self) -> ssl.SSLContext:
         if self._context is None and self._connection.tls.ca is None and self._connection.origin.startswith("http:"):
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it trusts nobody, and reads nothing
         self._context = self._context or trusting(self._connection.tls.ca)
@@ -173,6 +185,7 @@ class Wire:
 
     def close(self) -> None:
         """Drop connections; the next call reconnects."""
+        self._deadline.stop()
         client, self._client = self._client, None
         if client is None:
             return

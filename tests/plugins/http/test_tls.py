@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,46 @@ def server(ca: Path, tmp_path: Path) -> Iterator[RawServer]:
 def target(server: RawServer, **settings: Any) -> HttpToken:
     url = server.url.replace("http://", "https://") + "/hub/api"
     return HttpToken(connection(url, **settings), HttpTokenSettings(principal="billing"), runtime({"admin": "admin-secret-0123456789"}))
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy for one tunnel (RFC 9110, section 9.3.6), and what it was sent in clear."""
+    told: list[bytes] = []
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            client, _ = listening.accept()
+            told.append(client.recv(65536))
+            host, _, port = told[0].split()[1].decode().rpartition(":")
+            with client, socket.create_connection((host, int(port))) as server:
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                back = threading.Thread(target=pump, args=(server, client), daemon=True)
+                back.start()
+                pump(client, server)
+                back.join(5)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve, args=(listening,), daemon=True)
+        serving.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", told
+        serving.join(5)
+
+
+def test_a_proxy_is_a_tunnel_and_sees_no_secret(server: RawServer, ca: Path, proxy: tuple[str, list[bytes]]) -> None:
+    url, told = proxy
+    plugin = target(server, tls={"ca": str(ca)}, proxy=url)
+    assert plugin.live() == []
+    plugin.close()
+    assert server.requests[0].headers["Authorization"] == "token admin-secret-0123456789"
+    assert [each.split()[0] for each in told] == [b"CONNECT"]
+    assert b"admin-secret" not in told[0]
 
 
 def test_an_authority_that_the_environment_names_is_not_trusted(server: RawServer, ca: Path, monkeypatch: pytest.MonkeyPatch) -> None:
