@@ -15,6 +15,8 @@ from rotator.errors import BadInput
 from rotator.model import Secret
 
 _PLACE = re.compile(r"\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What Python makes of bytes that are no UTF-8 (PEP 383), and JSON of half a pair."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -114,6 +116,7 @@ def _filled(name: str, lookup: Lookup) -> str:
 def _text(value: Value, name: str) -> str:
     if isinstance(value, Left):
         raise BadInput(f"nothing was given for {{{name}}}")
-    if isinstance(value, Secret):
-        return value.reveal()
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    text = value.reveal() if isinstance(value, Secret) else str(value).lower() if isinstance(value, bool) else str(value)
+    if _SURROGATE.search(text):  # an encoder's error would carry the text with it
+        raise BadInput(f"the value of {{{name}}} is no UTF-8")
+    return text

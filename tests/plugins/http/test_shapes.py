@@ -19,6 +19,7 @@ from rotator_http_token import HttpConnection, HttpToken, HttpTokenSettings
 from rotator_http_token.presets import JUPYTERHUB
 from rotator_http_token.wire import outgoing
 from tests.plugins.http.conftest import connection, runtime
+from tests.plugins.leaks import reachable_text
 
 URL = "https://hub.internal/hub/api"
 Change = Callable[[dict[str, Any]], None]
@@ -277,6 +278,32 @@ def test_a_secret_with_a_line_end_never_reaches_a_header() -> None:
     with pytest.raises(BadInput, match="control character") as problem:
         plugin.live()
     assert "evil" not in str(problem.value)
+
+
+BROKEN = "caf\udce9-secret"
+"""As Python reads bytes of the environment that are no UTF-8 (PEP 383)."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auth": {"basic": {"username": "ops", "password": "admin"}}},
+        {},
+        {"shape": tokens(create={"json_body": {"password": "{secrets.admin}"}}), "auth": None},
+    ],
+    ids=["Basic", "header", "body"],
+)
+def test_a_secret_that_is_no_text_hangs_on_no_error(changes: dict[str, Any]) -> None:
+    plugin = target(**changes)
+    plugin.runtime = Runtime(reveal=lambda _ref: Secret(BROKEN), now=lambda: datetime.now(UTC))
+    with pytest.raises(BadInput, match="no UTF-8") as problem:
+        plugin.issue("x")
+    assert "udce9" not in reachable_text(problem.value)
+
+
+def test_an_id_that_is_no_text_is_sent_nowhere() -> None:
+    with pytest.raises(BadInput, match="no UTF-8"):
+        target().revoke(Credential(name="\ud800", secret=None), [])
 
 
 def test_what_a_target_can_do_follows_from_its_calls() -> None:
