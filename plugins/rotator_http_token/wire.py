@@ -198,7 +198,7 @@ class Wire:
 def retry_after(answer: Answer, runtime: Runtime) -> float | None:
     """Seconds of a `Retry-After` (RFC 9110, section 10.2.3), a number or a date."""
     text = answer.headers.get("retry-after", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdecimal():  # `isdigit` knows superscripts, `float` does not
         return float(text[:9])
     try:
         return max(0.0, (parsedate_to_datetime(text) - runtime.now()).total_seconds())

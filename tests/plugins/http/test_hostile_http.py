@@ -133,6 +133,15 @@ def test_a_date_to_come_back_at_becomes_seconds(server: RawServer, target: HttpT
     assert problem.value.retry_after == pytest.approx(60, abs=3)
 
 
+@pytest.mark.parametrize("told", ["\u00b2", "\u00b9\u00b3", "-5", "soon", ""])
+def test_a_time_to_come_back_at_that_is_none_is_left_out(server: RawServer, target: HttpToken, told: str) -> None:
+    server.answer = lambda _request: json_answer({}, 429, Retry_After=told)
+    for call in CALLS.values():
+        with pytest.raises(Unreachable) as problem:
+            call(target)
+        assert problem.value.retry_after is None
+
+
 def test_the_dead_answer_of_the_service_is_the_only_no(server: RawServer, target: HttpToken) -> None:
     server.answer = lambda _request: json_answer({"status": 403, "message": None}, 403)
     with pytest.raises(Rejected):
