@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from rotator.audit import LEDGER_CHAIN, EventName
+from rotator.audit import LEDGER_CHAIN, EventName, Result
 from rotator.errors import RotatorError
 from rotator.ledgers.heads import Records, heads_of, own_head, write_heads
 from rotator.ledgers.nodes import document_of
@@ -27,11 +28,26 @@ ENDS = (EventName.RUN_END, EventName.CHECK_FAILED, EventName.FOREIGN_CHANGE, Eve
 """Events that say how a run ended."""
 
 
-def last_outcomes(url: str) -> dict[str, str]:
-    """How the last run of each spec ended, by its name: time and state. `BadInput`, `LedgerFailed`."""
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, as the ledger has it: anything may stand there."""
+
+    at: str
+    """UTC, to the second."""
+    why: str
+    well: bool
+
+
+def last_ends(url: str) -> dict[str, list[Ended]]:
+    """How the runs of each spec ended, by its name, newest first: of each kind of end the newest alone. `BadInput`, `LedgerFailed`."""
     with closing(open_readonly(url)) as ledger:
         found = [document_of(each.line) or {} for each in ledger.last_of(ENDS)]
-    return {each["spec"]: f"{each.get('ts', '')[:19]}Z {each.get('reason', '')}" for each in found if "spec" in each}
+    ends: dict[str, list[Ended]] = {}
+    for each in found:
+        if isinstance(each.get("spec"), str):
+            well = each.get("outcome") not in (Result.FAILURE, Result.UNKNOWN)
+            ends.setdefault(each["spec"], []).append(Ended(f"{str(each.get('ts', ''))[:19]}Z", str(each.get("reason", "")), well))
+    return ends
 
 
 def show_ledger(url: str, wanted: Filter) -> Iterator[str]:

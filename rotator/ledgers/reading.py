@@ -70,12 +70,14 @@ class ReadOnlyLedger(Ledger):
             raise LedgerFailed("the audit ledger changed while it was read", where=str(self.path), fix="read it again")
 
     def last_of(self, events: Sequence[EventName]) -> Iterator[Row]:
-        """The newest row of each spec among these events. `LedgerFailed` where it cannot be read."""
+        """The newest row of each spec, reason and outcome among these events, newest first. `LedgerFailed` where it cannot be read."""
         assert self._database is not None
         marks = ", ".join("?" * len(events))
-        newest = f"SELECT max(row) FROM event WHERE event IN ({marks}) GROUP BY spec"  # noqa: S608 - as many marks as events
+        kind = ", ".join(f"CASE WHEN json_valid(line) THEN json_extract(line, '$.{each}') END" for each in ("reason", "outcome"))
+        newest = f"SELECT max(row) FROM event WHERE event IN ({marks}) GROUP BY spec, {kind}"  # noqa: S608 - as many marks as events
+        asked = f"SELECT row, chain, line FROM event WHERE row IN ({newest}) ORDER BY row DESC"  # noqa: S608 - as above
         with troubles(self.path):
-            for row, chain, line in self._database.execute(f"SELECT row, chain, line FROM event WHERE row IN ({newest})", events):  # noqa: S608 - as above
+            for row, chain, line in self._database.execute(asked, events):
                 yield Row(row, chain, line)
 
     def append(self, events: Sequence[Event]) -> None:

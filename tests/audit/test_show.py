@@ -108,7 +108,7 @@ def test_events_have_no_place_for_what_is_not_allowed():
 
 def test_the_last_outcome_of_each_spec_is_its_newest_end(tmp_path):
     from rotator.audit import Event, EventName, link
-    from rotator.ledgers.commands import last_outcomes
+    from rotator.ledgers.commands import Ended, last_ends
     from rotator.ledgers.sqlite import open_ledger
 
     folder = tmp_path / "ledger"
@@ -123,4 +123,7 @@ def test_the_last_outcome_of_each_spec_is_its_newest_end(tmp_path):
     ]
     ledger.append(link(made, None)[0])
     ledger.close()
-    assert last_outcomes(url) == {"a": "2026-11-24T11:00:00Z at rest", "b": "2026-11-24T09:00:00Z adopt"}
+    assert {spec: ends[0] for spec, ends in last_ends(url).items()} == {
+        "a": Ended("2026-11-24T11:00:00Z", "at rest", well=True),
+        "b": Ended("2026-11-24T09:00:00Z", "adopt", well=True),
+    }

@@ -63,7 +63,7 @@ def reader(tmp_path_factory):
 
 
 def test_following_the_readme_rotates_and_proves_the_old_one_dead(reader):
-    for each in ("taken over", "would APPLY", "rotated", "app_a (alive)", "the old credential is proven dead", "whole"):
+    for each in ("taken over", "would APPLY", "rotated", "app_a (not revoked)", "the old credential is proven dead", "whole"):
         assert each in reader.said
     assert reader.said.index("rotated: the new") < reader.said.index("proven dead")
 
