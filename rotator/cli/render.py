@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ import click
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNLIMITED = 100_000
+ROOM = 120
+"""Columns: in fewer a wide table breaks its times and states into pieces."""
 
 
 def clean(text: object) -> str:
@@ -51,6 +54,21 @@ def result(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, json: b
         as_json([dict(row) for row in rows])
     else:
         table([each.replace("_", " ").upper() for each in columns], [[row.get(each) for each in columns] for row in rows])
+
+
+def blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows as a table where a terminal has room for it; else a block for each: its first column, and a line for each fact below it."""
+    if sys.stdout.isatty() and shutil.get_terminal_size().columns >= ROOM:
+        return result(columns, rows, json=False)
+    first, *others = columns
+    width = max(map(len, others))
+    for number, row in enumerate(rows):
+        line(("\n" if number else "") + str(row.get(first) or "-"))
+        for each in others:
+            if row.get(each) not in (None, ""):
+                told = str(row[each]).replace("\n", "\n" + " " * (width + 4))
+                line(f"  {each.replace('_', ' ').upper():{width}}  {told}")
+    return None
 
 
 def _speaks_unicode() -> bool:

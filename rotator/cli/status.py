@@ -56,7 +56,7 @@ def command(options: Options, names: tuple[str, ...]) -> int:
         columns = ["spec", "state", "age", "due", "current", "pending", "previous", "reloads", "last", "waits_for"]
         if not any(row.get("reloads") for row in rows):
             columns.remove("reloads")
-        render.result(columns, [{**row, "state": _state(row), "reloads": _told(row.get("reloads"))} for row in rows], json=False)
+        render.blocks(columns, [{**row, "state": _state(row), "reloads": _told(row.get("reloads"))} for row in rows])
     return int(code)
 
 

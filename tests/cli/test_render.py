@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from rotator.cli import dry_run, render
 from rotator.errors import Exit
@@ -46,3 +47,36 @@ def test_a_dry_run_shows_what_mends_a_finding_below_it_line_by_line(capsys):
         "      -- first find out whose",
         "      ALTER ROLE b NOLOGIN;",
     ]
+
+
+ROWS = [
+    {"spec": "orders-db", "state": "grace (seen 2026-01-31T03:00:04Z)", "waits_for": "do this\nthen\x1b that"},
+    {"spec": None, "state": "due"},
+]
+COLUMNS = ["spec", "state", "waits_for"]
+
+
+def test_where_there_is_no_room_for_a_table_each_row_is_a_block_with_a_line_for_each_fact(capsys, monkeypatch):
+    narrow = []
+    for terminal, width in ((False, 300), (True, 119)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setenv("COLUMNS", str(width))
+        render.blocks(COLUMNS, ROWS)
+        narrow.append(capsys.readouterr().out)
+    assert narrow[0] == narrow[1]
+    assert narrow[0].splitlines() == [
+        "orders-db",
+        "  STATE      grace (seen 2026-01-31T03:00:04Z)",
+        "  WAITS FOR  do this",
+        "             then? that",
+        "",
+        "-",
+        "  STATE      due",
+    ]
+
+
+def test_a_terminal_with_room_has_a_table(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    render.blocks(COLUMNS, ROWS)
+    assert "WAITS FOR" in capsys.readouterr().out.splitlines()[0]

@@ -197,7 +197,7 @@ def status(demo: Demo) -> None:
     shown = demo.operator("status")
     for line in shown.out.rstrip().splitlines():
         demo.report.say(f"    {line.rstrip()}")
-    resting = [line.split()[0] for line in shown.out.splitlines() if " at rest " in line]
+    resting = [block.split()[0] for block in shown.out.split("\n\n") if "STATE" in block and " at rest\n" in f"{block}\n"]
     users = demo.stage.postgres.query(
         "SELECT rolcanlogin, rolpassword IS NULL FROM pg_authid WHERE rolname = ANY(%s) ORDER BY 1", (list(USERS),)
     )
