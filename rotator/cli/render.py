@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -30,6 +31,12 @@ def line(text: str) -> None:
 def as_json(value: Any) -> None:
     """Print one JSON document; times are the caller's business."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode(), default=str))
+
+
+def log_line(about: Mapping[str, Any]) -> str:
+    """An error as a line of the log is with `--json`: the shape of `rotator.logs`, without its import."""
+    ts = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"ts": ts, "level": "error", **about}, ensure_ascii=not _speaks_unicode())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -185,6 +185,7 @@ def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
 def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_begun: int = 0) -> int:
     """Show the results, and tell a daemon; the exit code is the first of the table that applies to any."""
     _tell_daemon(loaded.config.state, results)
+    _complain(results, json=options.json)
     codes = [each.exit for each in results]
     if loaded.problems:
         codes.append(Exit.BAD_INPUT)
@@ -199,6 +200,28 @@ def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_be
         rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(each.wake)] for each in results]
         render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)
     return int(code)
+
+
+def _complain(results: Iterable[RunResult], *, json: bool) -> None:
+    """What was not done goes to stderr as well, since stdout may go to /dev/null; not where both go to the same terminal or file.
+
+    Another runner's work (exit 5) is no trouble of ours: two passes at once are harmless, and nobody is to be mailed of that.
+    """
+    bad = [each for each in results if each.exit not in (Exit.DONE, Exit.BUSY)]
+    if not bad or _together():
+        return
+    for each in bad:
+        about = {"event": each.message, "spec": each.spec, "exit": int(each.exit), "fix": each.fix}
+        words = f"{each.spec}: exit {int(each.exit)}: {each.message}" + (f". {each.fix}" if each.fix else "")
+        click.echo(render.log_line(about) if json else render.clean(words), err=True)
+
+
+def _together() -> bool:
+    """Whether stdout and stderr are one and the same."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno()))
+    except (OSError, ValueError):  # one of them is closed, or no file
+        return False
 
 
 def _tell_daemon(state: Path, results: list[RunResult]) -> None:
