@@ -32,7 +32,9 @@ from rotator.worker import Job
 
 LONGEST_SLEEP = 60.0
 """Seconds: APScheduler waits on the monotonic clock, so a suspend or a clock step makes it late by no more than this."""
-HEARTBEAT = "daemon.alive"
+HEARTBEAT, LOCK = "daemon.alive", "daemon.lock"
+PATIENCE = 1.0
+"""Seconds in which a daemon that starts asks for its lock: a health check may hold it for a moment."""
 DEAD_AFTER = 3 * LONGEST_SLEEP
 TRIES = 10
 """How often a wake index that is locked is opened at the start, each with some seconds of patience."""
@@ -57,12 +59,29 @@ def notify(state: str) -> None:
         out.sendall(state.encode())
 
 
-def healthy(state: Path, seam: Seam) -> bool:
-    """Whether a daemon on this state directory went round its loop lately."""
+def ailment(state: Path, seam: Seam) -> str:
+    """Why no daemon on this state directory is alive and goes round its loop; empty: one does.
+
+    A daemon that starts at this moment is not disturbed: the lock is asked for only beside a young heartbeat, by many at once (shared), and
+    given back at once; and a daemon that finds it taken asks again for `PATIENCE` seconds before it says that there is another.
+    """
     try:
-        return seam.now() - (state / HEARTBEAT).stat().st_mtime < DEAD_AFTER
-    except OSError:
-        return False
+        age = seam.now() - (state / HEARTBEAT).stat().st_mtime
+    except OSError as error:
+        return f"no daemon has gone round its loop here: {state / HEARTBEAT}: {error.strerror}"
+    if age >= DEAD_AFTER:
+        return f"no daemon has gone round its loop for {age:.0f} s ({state / HEARTBEAT})"
+    try:
+        lock = os.open(state / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        return f"whether a daemon holds {state / LOCK} cannot be told: {error.strerror}"
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return ""
+    finally:
+        os.close(lock)
+    return f"no daemon holds {state / LOCK}: the last one was killed"
 
 
 class Daemon:
@@ -109,6 +128,8 @@ class Daemon:
         finally:
             self.scheduler.shutdown(wait=False)
             self.index.close()
+            with suppress(OSError):  # the lock says the same
+                (self.state.path / HEARTBEAT).unlink()
             os.close(alone)
         self.say("daemon has stopped; every step that was begun has ended")
         return Exit.DONE
@@ -145,13 +166,19 @@ class Daemon:
         return self.index.keep_only(loaded.specs, self.seam.now(), {name: each.settings for name, each in loaded.config.reloads.items()})
 
     def _alone(self) -> int | None:
-        lock = os.open(self.state.path / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        return lock
+        """The lock that says so; None where another daemon holds it."""
+        lock = os.open(self.state.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        end = self.seam.ticks() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.seam.ticks() >= end:
+                    os.close(lock)
+                    return None
+                self.seam.sleep(PATIENCE / 20)
+            else:
+                return lock
 
     # ---- signals: they only leave a mark
 

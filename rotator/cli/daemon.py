@@ -24,15 +24,16 @@ def command(options: Options, healthy: bool) -> int:
     SIGHUP loads the configuration anew; where it is not valid the old one stays.
     """
     from rotator.cli.runs import held_ledger, make_job, new_runner, without_unready
-    from rotator.daemon import Daemon
-    from rotator.daemon import healthy as alive
+    from rotator.daemon import Daemon, ailment
     from rotator.load import refuse_unready
     from rotator.logs import configure, logger
     from rotator.seam import Seam
 
     if healthy:
-        state = Path(options.state) if options.state else Path(options.config).parent / "var"
-        return Exit.DONE if alive(state, Seam()) else Exit.FAILED
+        ill = ailment(Path(options.state) if options.state else Path(options.config).parent / "var", Seam())
+        if ill:
+            click.echo(f"rotator: {ill}", err=True)
+        return Exit.FAILED if ill else Exit.DONE
     configure(options.log_level, json=options.json)
 
     def load() -> Loaded:

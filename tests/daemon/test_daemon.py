@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rotator.cli.runs import make_job
-from rotator.daemon import LONGEST_SLEEP, Daemon, spread
+from rotator.daemon import DEAD_AFTER, HEARTBEAT, LONGEST_SLEEP, Daemon, spread
 from rotator.errors import Exit
 from rotator.model import Secret
 from rotator.rotate import RunResult
@@ -133,9 +133,36 @@ def test_a_daemon_that_is_told_to_end_while_no_run_goes_on_says_that_it_stops(si
     daemon.send_signal(signal.SIGHUP)
     wait_for(listener, "READY=1")
     time.sleep(1)  # what was begun has ended
+    assert health(site) == (0, "")
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(PATIENCE) == 0
     wait_for(listener, "STOPPING=1")
+    assert not (site.folder / "var" / HEARTBEAT).exists()
+    assert health(site)[0] == 1
+
+
+def health(site):
+    done = subprocess.run([*ROTATOR, "daemon", "--healthy"], cwd=site.folder, check=False, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+def test_a_daemon_that_was_killed_is_not_healthy_though_its_heartbeat_is_young(site, daemon):
+    until(lambda: health(site) == (0, ""))
+    daemon.kill()
+    daemon.wait()
+    assert (site.folder / "var" / HEARTBEAT).exists()
+    until(lambda: health(site)[0] == 1)  # its forkserver ends as it sees that it is gone
+    assert health(site)[1] == "rotator: no daemon holds var/daemon.lock: the last one was killed\n"
+
+
+def test_a_daemon_that_does_not_go_round_its_loop_is_not_healthy(site, daemon):
+    until(lambda: health(site) == (0, ""))
+    daemon.send_signal(signal.SIGSTOP)
+    until(lambda: Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    old = time.time() - DEAD_AFTER - 5
+    os.utime(site.folder / "var" / HEARTBEAT, (old, old))
+    code, told = health(site)
+    assert (code, "gone round its loop for 18" in told) == (1, True)
 
 
 def test_a_daemon_that_is_told_to_end_as_its_last_run_ends_does_not_sleep_once_more(site):

@@ -1,5 +1,7 @@
 """The wake index: a cache that loses no look, whoever writes beside the daemon, and whatever the clock does."""
 
+import fcntl
+import os
 import socket
 import sqlite3
 import stat
@@ -396,3 +398,22 @@ def test_an_index_that_cannot_be_opened_is_said_at_the_start(looked):
         looked.daemon.open_index()
     looked.file.rmdir()
     looked.daemon.open_index()
+
+
+def test_a_health_check_that_asks_for_the_lock_as_a_daemon_starts_does_not_keep_it_from_starting(looked):
+    """The check holds it for a moment; another daemon holds it for good."""
+    lock = os.open(looked.daemon.state.path / "daemon.lock", os.O_RDONLY | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    asked, sleep = [], looked.seam.sleep
+
+    def slept(seconds):
+        sleep(seconds)
+        asked.append(seconds)
+        if len(asked) == 3:
+            os.close(lock)
+
+    looked.seam.sleep = slept
+    alone = looked.daemon._alone()
+    assert (alone is not None, len(asked)) == (True, 3)
+    assert looked.daemon._alone() is None
+    os.close(alone)
