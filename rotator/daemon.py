@@ -87,7 +87,8 @@ def ailment(state: Path, seam: Seam) -> str:
 class Daemon:
     """One per state directory.
 
-    `load` reads the configuration anew, `job` makes the job of a spec, `say` takes what operators should see.
+    `load` reads the configuration anew, `job` makes the job of a spec, `say` takes what operators should see;
+    trouble with a `level`.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Daemon:
         self.state.prepare()
         alone = self._alone()
         if alone is None:
-            self.say("another daemon uses this state directory", state=str(self.state.path))
+            self.say("another daemon uses this state directory", level="error", state=str(self.state.path))
             return Exit.BUSY
         self.open_index()
         for number, act in ((signal.SIGTERM, self._stop), (signal.SIGINT, self._stop), (signal.SIGHUP, self._reload)):
@@ -205,7 +206,7 @@ class Daemon:
             self._start_due()
             following = self.index.next() if not self.unkept else following
         except sqlite3.Error as error:  # another's write took longer than ours waits, or the disk is full: it may pass
-            self.say("the wake index cannot be used; it is tried again", error=str(error))
+            self.say("the wake index cannot be used; it is tried again", level="warning", error=str(error))
             if broken(error):
                 begin_anew(self.state.path)
         self._beat()
@@ -215,7 +216,7 @@ class Daemon:
 
     def _renew(self) -> None:
         """Somebody has deleted the index, or it was damaged: every spec is looked at once. `sqlite3.Error` where it cannot be opened."""
-        self.say("the wake index is begun anew")
+        self.say("the wake index is begun anew", level="warning")
         self.index.close()
         try:
             self.index = open_index(self.state.path)
@@ -235,7 +236,7 @@ class Daemon:
                 self.index.set(name, says, at, failed, self.seam.now())
                 del self.unkept[name]
         except sqlite3.OperationalError as error:  # what is due is begun all the same; these come again
-            self.say("the wake index was not written; it is tried again", error=str(error))
+            self.say("the wake index was not written; it is tried again", level="warning", error=str(error))
 
     def _start_due(self) -> None:
         busy = {each.spec.name for each in (*self.runner.running.values(), *self.runner.waiting)}
@@ -265,7 +266,8 @@ class Daemon:
         at = max(at, now + (min(5.0 * 2 ** min(failed, 10), 3600.0) if failed else LEAST_WAIT))  # its slot may have passed already
         self.unkept[name] = (says, at + spread(name, min(60.0, (at - now) / 100)), failed)
         if result.exit is not Exit.DONE:
-            self.say(result.message, spec=result.spec, exit=int(result.exit), fix=result.fix)
+            level = "warning" if result.exit in (Exit.UNPROVEN, Exit.BUSY) else "error"
+            self.say(result.message, level=level, spec=result.spec, exit=int(result.exit), **({"fix": result.fix} if result.fix else {}))
 
     def _arm(self, following: float | None) -> None:
         """Wake at the next spec's time, and at least each minute: a suspend would make a longer sleep late."""
@@ -283,7 +285,7 @@ class Daemon:
         try:
             (self.state.path / HEARTBEAT).touch()
         except OSError as error:
-            self.say("the heartbeat was not written", error=str(error))
+            self.say("the heartbeat was not written", level="warning", error=str(error))
         notify("WATCHDOG=1")
 
     def _load_again(self) -> None:
@@ -293,7 +295,7 @@ class Daemon:
         try:
             loaded = self.load()
         except RotatorError as error:
-            self.say("the new configuration is not valid; the old one stays", error=str(error))
+            self.say("the new configuration is not valid; the old one stays", level="error", error=str(error))
         else:
             if loaded.config.state != self.state.path:
                 raise BadInput("the state directory cannot change while the daemon runs", fix="stop it and start it again")

@@ -53,8 +53,8 @@ def command(options: Options, healthy: bool) -> int:
         assert spec is not None
         return make_job(loaded, spec, options=options, trigger="daemon")
 
-    def say(text: str, **about: Any) -> None:
-        logger().info(text, **about)
+    def say(text: str, level: str = "info", **about: Any) -> None:
+        getattr(logger(), level)(text, **about)
 
     loaded = first()
     with held_ledger(loaded):

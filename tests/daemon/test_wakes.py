@@ -287,7 +287,7 @@ def test_an_index_that_is_torn_or_deleted_under_the_daemon_is_begun_anew(looked)
     looked.daemon._start_due = lambda: begun.append(looked.daemon.index.due(looked.seam.now()))
     looked.daemon._round()
     assert len(begun) == 2
-    assert ("the wake index is begun anew", {}) in looked.said
+    assert ("the wake index is begun anew", {"level": "warning"}) in looked.said
 
 
 def test_what_is_due_is_begun_though_the_index_takes_no_writes(looked):
@@ -398,6 +398,17 @@ def test_an_index_that_cannot_be_opened_is_said_at_the_start(looked):
         looked.daemon.open_index()
     looked.file.rmdir()
     looked.daemon.open_index()
+
+
+@pytest.mark.parametrize(
+    ("code", "level"),
+    [(Exit.FAILED, "error"), (Exit.BAD_INPUT, "error"), (Exit.HUMAN, "error"), (Exit.UNPROVEN, "warning"), (Exit.BUSY, "warning")],
+)
+def test_what_was_not_done_is_no_mere_information_and_an_advice_that_there_is_not_is_left_out(looked, code, level):
+    for fix in (None, "do this"):
+        looked.daemon._ended(RunResult(spec="a", exit=code, why="failed", message="not done", fix=fix))
+    bare = {"level": level, "spec": "a", "exit": int(code)}
+    assert looked.said[-2:] == [("not done", bare), ("not done", {**bare, "fix": "do this"})]
 
 
 def test_a_health_check_that_asks_for_the_lock_as_a_daemon_starts_does_not_keep_it_from_starting(looked):
