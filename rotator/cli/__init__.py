@@ -144,7 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(error.format_message())
         return int(Exit.BAD_INPUT)
     except click.UsageError as error:
-        _say(f"rotator: {error.format_message()}\nSee `{error.ctx.command_path if error.ctx else 'rotator'} --help`.")
+        _say(
+            f"rotator: {error.format_message()}{_where_it_stands(error)}\nSee `{error.ctx.command_path if error.ctx else 'rotator'} --help`."
+        )
         return int(Exit.BAD_INPUT)
     except click.ClickException as error:
         _say(f"rotator: {error.format_message()}")
@@ -158,6 +160,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw is said, without a word of its text
         _say(f"rotator: {type(error).__name__} at {_our_frame(error)}: this is a bug; run again with the same command to go on")
         return int(Exit.FAILED)
+
+
+def _where_it_stands(error: click.UsageError) -> str:
+    """Of a global option after the command: how the command is written with it."""
+    if not isinstance(error, click.NoSuchOption) or not error.ctx:
+        return ""
+    known = {name: each for each in cli.params if isinstance(each, click.Option) for name in each.opts}
+    option, (program, *words) = known.get(error.option_name), error.ctx.command_path.split()
+    if option is None:
+        return ""
+    value = "" if option.is_flag else f" {option.metavar or 'LEVEL'}"
+    return f" It stands before the command: `{' '.join([program, error.option_name + value, *words])}`."
 
 
 def _words(error: RotatorError) -> str:

@@ -76,7 +76,7 @@ def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:
         if name in every or name in loaded.left_out:
             continue
         near = get_close_matches(name, every, n=1)
-        raise BadInput(f"no spec is called {name!r}", fix=f"did you mean `{near[0]}`?" if near else "`rotator validate --json` lists them")
+        raise BadInput(f"no spec is called {name!r}", fix=f"did you mean `{near[0]}`?" if near else "`rotator --json validate` lists them")
     return [every[name] for name in dict.fromkeys(names) if name in every]
 
 

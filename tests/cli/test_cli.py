@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -89,6 +90,8 @@ def test_every_command_that_is_there_has_help_and_returns_what_the_table_says():
         (["valdate"], "there is no command 'valdate'; did you mean `validate`?"),
         (["validate", "--strickt"], "No such option"),
         (["--nonsense"], "No such option"),
+        (["validate", "--json"], "It stands before the command: `rotator --json validate`."),
+        (["audit", "show", "--state", "x"], "It stands before the command: `rotator --state DIR audit show`."),
         (["--log-level", "loud", "validate"], "Invalid value for '--log-level'"),
         (["--config"], "requires an argument"),
         (["validate", "extra"], "unexpected extra argument"),
@@ -101,6 +104,14 @@ def test_a_wrong_call_is_exit_2_with_one_line_and_where_to_look(args, says, caps
     assert told.err.startswith("rotator: ")
     assert "--help`" in told.err
     assert not told.out
+
+
+def test_what_a_message_advises_for_an_unknown_name_is_a_command_that_exists(plugin_dir, tmp_path):
+    given = ["--config", write_config(tmp_path), "--plugin-dir", plugin_dir]
+    done = run(*given, "run", "nobody-knows-this")
+    (advice,) = re.findall("`rotator (.*)`", done.stderr)
+    assert done.returncode == 2
+    assert json.loads(run(*given, *advice.split()).stdout)["specs"] == ["alternating", "in-place", "keys"]
 
 
 def test_no_command_is_exit_2_and_prints_the_help_on_stderr(capsys):
