@@ -144,9 +144,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(error.format_message())
         return int(Exit.BAD_INPUT)
     except click.UsageError as error:
-        _say(
-            f"rotator: {error.format_message()}{_where_it_stands(error)}\nSee `{error.ctx.command_path if error.ctx else 'rotator'} --help`."
-        )
+        path = error.ctx.command_path if error.ctx else "rotator"
+        _say(f"rotator: {error.format_message()}{_where_it_stands(error)}\nSee `{path} --help`.")
         return int(Exit.BAD_INPUT)
     except click.ClickException as error:
         _say(f"rotator: {error.format_message()}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rotator.cli import Options, render
-from rotator.errors import Exit, RotatorError
+from rotator.errors import Exit, LedgerFailed, RotatorError
 
 if TYPE_CHECKING:
     from rotator.ledgers.show import Filter
@@ -40,6 +40,18 @@ def _filter(spec: str | None, rotation: str | None, run: str | None, since: str 
     return Filter(spec=spec, rotation=rotation, run=run, since=begin)
 
 
+def _ledger(options: Options, given: str | None) -> str:
+    """The URL of the ledger that is meant. `LedgerFailed` where `--ledger` names a file that is not there."""
+    from rotator.ledgers.place import path_of
+
+    if given is None:
+        return options.load_lenient().config.ledger_url
+    if not path_of(given).exists():
+        fix = "write --ledger sqlite:///PATH; a fourth slash begins an absolute path"
+        raise LedgerFailed("no ledger is there", where=str(path_of(given)), fix=fix)
+    return given
+
+
 @command.command("show")
 @_filters
 @click.pass_obj
@@ -47,7 +59,7 @@ def show(options: Options, ledger: str | None, spec: str | None, rotation: str |
     """Print events in words, one line each; with --json as they stand in the ledger."""
     from rotator.ledgers.commands import export_ledger, show_ledger
 
-    url, wanted = ledger or options.load_lenient().config.ledger_url, _filter(spec, rotation, run, since)
+    url, wanted = _ledger(options, ledger), _filter(spec, rotation, run, since)
     for line in export_ledger(url, wanted) if options.json else show_ledger(url, wanted):
         click.echo(line if options.json else render.clean(line))
     return Exit.DONE
@@ -65,12 +77,12 @@ def export(
     from rotator.ledgers.commands import export_heads, export_ledger
 
     if heads is None:
-        for line in export_ledger(ledger or options.load_lenient().config.ledger_url, _filter(spec, rotation, run, since)):
+        for line in export_ledger(_ledger(options, ledger), _filter(spec, rotation, run, since)):
             click.echo(line)
         return Exit.DONE
     config = options.load_lenient().config
     with open_stores(config) as stores:
-        return _troubled(export_heads(ledger or config.ledger_url, stores, Path(heads)))
+        return _troubled(export_heads(_ledger(options, ledger) if ledger else config.ledger_url, stores, Path(heads)))
 
 
 @command.command("verify")
@@ -89,9 +101,9 @@ def verify(options: Options, ledger: str | None, heads: str | None) -> int:
     troubles: list[RotatorError] = []
     if heads is not None:
         known = read_heads(Path(heads))
-        url = ledger or options.load_lenient().config.ledger_url
+        url = _ledger(options, ledger)
     elif ledger is not None:
-        known, url = None, ledger
+        known, url = None, _ledger(options, ledger)
     else:
         config = options.load_lenient().config
         with open_stores(config) as stores:

@@ -16,7 +16,7 @@ from rotator.audit import LEDGER_CHAIN, Ledger
 from rotator.errors import BadInput, RotatorError
 from rotator.files import replace_atomically
 from rotator.ledgers.nodes import document_of
-from rotator.ledgers.trouble import troubles
+from rotator.ledgers.trouble import of_heads
 from rotator.record import Head, Record
 
 FORMAT = 1
@@ -75,8 +75,10 @@ def write_heads(path: Path, heads: Mapping[str, Head | None]) -> None:
     """Write a heads file, whole or not at all; one that stands there is replaced. Raises `LedgerFailed`."""
     plain = {chain: None if head is None else {"seq": head.seq, "hash": head.hash} for chain, head in heads.items()}
     text = json.dumps({"format": FORMAT, "heads": plain}, indent=1, sort_keys=True)
-    with troubles(path):
+    try:
         replace_atomically(str(path), f"{text}\n".encode())
+    except OSError as error:
+        raise of_heads(error, path) from None
 
 
 def read_heads(path: Path) -> dict[str, Head | None]:

@@ -62,6 +62,15 @@ def of_system(error: OSError, path: os.PathLike[str]) -> LedgerFailed:
     return LedgerFailed(f"the audit ledger cannot be used: {what} ({code})", where=os.fspath(path), fix=fix)
 
 
+def of_heads(error: OSError, path: os.PathLike[str]) -> LedgerFailed:
+    """What the operating system answered as the heads were to be written."""
+    code = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    what, fix = _SYSTEM.get(error.errno or 0, ("the operating system refused", _DISK))
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        what, fix = "its directory is not there", "make that directory, or name a file in another one"
+    return LedgerFailed(f"the file for the heads cannot be written: {what} ({code})", where=os.fspath(path), fix=fix)
+
+
 @contextmanager
 def troubles(path: os.PathLike[str]) -> Iterator[None]:
     """Turn an error of SQLite or of the operating system inside into `LedgerFailed`, without its own message."""

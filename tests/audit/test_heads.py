@@ -24,8 +24,9 @@ def test_what_was_written_is_read(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path):
-    with pytest.raises(LedgerFailed, match=r"no/heads\.json"):
+    with pytest.raises(LedgerFailed, match=r"no/heads\.json: the file for the heads cannot be written: its directory") as caught:
         write_heads(tmp_path / "no" / "heads.json", {})
+    assert caught.value.fix == "make that directory, or name a file in another one"
 
 
 @pytest.mark.parametrize(

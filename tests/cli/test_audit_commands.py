@@ -1,0 +1,47 @@
+"""What `rotator audit` says where there is nothing to show, and who did what."""
+
+import pytest
+
+from rotator.cli import main
+from rotator.testing.stands import World
+from rotator.testing.stands.twin import Overlapping
+
+
+@pytest.fixture(scope="module")
+def stand():
+    with Overlapping() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def world(stand, tmp_path_factory):
+    made = World(stand, tmp_path_factory.mktemp("world") / "w", "user-audit")
+    made.adopt()
+    return made
+
+
+@pytest.fixture
+def here(world, capsys):
+    """A command in this process: its exit code, stdout and stderr."""
+
+    def run(*words):
+        capsys.readouterr()
+        code = main(world.command(*words, entry=()))
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_where_the_heads_cannot_be_written_the_ledger_is_not_blamed(here, tmp_path):
+    code, _, told = here("audit", "export", "--heads", str(tmp_path / "no/heads.json"))
+    assert code == 1
+    assert told.startswith(f"rotator: {tmp_path}/no/heads.json: the file for the heads cannot be written: its directory is not there")
+    assert "audit.ledger" not in told
+
+
+@pytest.mark.parametrize("words", [("show",), ("export",), ("verify",), ("export", "--heads", "heads.json")])
+def test_a_ledger_that_is_named_and_not_there_is_named_by_its_option(here, words, tmp_path):
+    code, out, told = here("audit", *words, "--ledger", f"sqlite:///{tmp_path}/copy.db")
+    assert (code, out) == (1, "")
+    assert told.startswith(f"rotator: {tmp_path}/copy.db: no ledger is there. write --ledger sqlite:///PATH")
