@@ -60,9 +60,24 @@ def show(options: Options, ledger: str | None, spec: str | None, rotation: str |
     from rotator.ledgers.commands import export_ledger, show_ledger
 
     url, wanted = _ledger(options, ledger), _filter(spec, rotation, run, since)
+    some = False
     for line in export_ledger(url, wanted) if options.json else show_ledger(url, wanted):
         click.echo(line if options.json else render.clean(line))
+        some = True
+    if spec is not None and not some and not ledger:
+        _unknown(options, spec)
     return Exit.DONE
+
+
+def _unknown(options: Options, name: str) -> None:
+    """Of a name without events, whether a spec has it: nothing at all would look like nothing done."""
+    from difflib import get_close_matches
+
+    known = [each.name for each in options.load_lenient().specs]
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "`rotator --json validate` lists the specs"
+        click.echo(render.clean(f"rotator: no spec, and no event that is asked for, is called {name!r}. {hint}"), err=True)
 
 
 @command.command("export")
