@@ -14,7 +14,7 @@ from rotator.errors import BadInput, Exit
 @click.command("get")
 @click.argument("name")
 @click.option("--field", metavar="F", help="Only this field, raw, and a newline.")
-@click.option("--reason", default="not given", help="Why; it stands in the audit.")
+@click.option("--reason", default="no reason given", help="Why; it stands in the audit.")
 @click.pass_obj
 def command(options: Options, name: str, field: str | None, reason: str) -> int:
     """Print the current credential as consumers of the file store see it: as JSON, or one raw field.

@@ -77,15 +77,19 @@ def rows_of(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def sentence(event: Event, *, dated: bool = False) -> str:
-    """An event in words, one line: `12:03:11 orders-db APPLY intent orders_b on db1:5432`. Times are UTC."""
+    """An event in words, one line: `12:03:11 orders-db APPLY intent orders_b on db1:5432`. Times are UTC.
+
+    `dated`: with its day and who did it, for who reads it elsewhere or later.
+    """
     return words(event.document(), dated=dated)
 
 
 def words(document: Mapping[str, Any], *, dated: bool = False) -> str:
     """The same, of an event as it was read from a ledger: anything may stand in it."""
     at = when(document)
-    stamp = at.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S") if at else "(no time)"
+    stamp = at.strftime("%Y-%m-%d %H:%M:%SZ" if dated else "%H:%M:%S") if at else "(no time)"
     parts = [stamp, _text(document, "spec") or _text(document, "chain"), *_what(document), *_about(document)]
+    parts += [_by_whom(document)] if dated else []
     return printable(" ".join(each for each in parts if each) + _because(document))
 
 
@@ -111,6 +115,12 @@ def _about(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"on {endpoint}" if endpoint else ""
     yield f"in {_text(document, 'place')}" if document.get("place") else ""
     yield f"after {_text(document, 'duration_ms')} ms" if document.get("duration_ms") is not None else ""
+
+
+def _by_whom(document: Mapping[str, Any]) -> str:
+    """`by root@db1 (manual)`."""
+    actor, trigger = _text(document, "actor"), _text(document, "trigger")
+    return f"by {actor}{f' ({trigger})' if trigger else ''}" if actor else ""
 
 
 def _because(document: Mapping[str, Any]) -> str:

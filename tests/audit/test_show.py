@@ -37,7 +37,14 @@ def test_an_event_is_one_sentence(make_event, about, says):
 
 
 def test_a_sentence_can_have_its_day_and_times_are_utc(make_event):
-    assert sentence(make_event(1, ts="2026-11-24T00:03:11.204+02:00"), dated=True).startswith("2026-11-23 22:03:11 orders-db")
+    assert sentence(make_event(1, ts="2026-11-24T00:03:11.204+02:00"), dated=True).startswith("2026-11-23 22:03:11Z orders-db")
+
+
+def test_what_is_read_later_says_who_did_it_and_a_log_of_the_run_itself_does_not(make_event):
+    event = make_event(1, actor="root@vm", trigger="manual", reason="why")
+    assert sentence(event, dated=True).endswith(" by root@vm (manual): why")
+    assert "root" not in sentence(event)
+    assert sentence(make_event(1, actor="root@vm"), dated=True).endswith(" by root@vm")
 
 
 @pytest.mark.parametrize("ts", [None, 7, "yesterday", "2026-11-24T12:03:11", "0001-01-01T00:00:00+14:00"])

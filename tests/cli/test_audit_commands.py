@@ -1,8 +1,11 @@
 """What `rotator audit` says where there is nothing to show, and who did what."""
 
+import re
+
 import pytest
 
 from rotator.cli import main
+from rotator.cli.runs import actor, trigger
 from rotator.testing.stands import World
 from rotator.testing.stands.twin import Overlapping
 
@@ -57,3 +60,9 @@ def test_a_name_that_no_spec_and_no_event_has_is_said_on_stderr_and_one_that_a_s
     )
     assert here("audit", "show", "--spec", "it", "--run", "nope") == (0, "", "")
     assert here("audit", "show", "--spec", "it")[2] == ""
+
+
+def test_who_read_a_secret_and_that_he_gave_no_reason_is_shown(here):
+    assert here("get", "it")[0] == 0
+    shown = here("audit", "show", "--spec", "it")[1].splitlines()[-1]
+    assert re.search(rf" it secret\.read success by {re.escape(actor())} \({trigger()}\): no reason given$", shown), shown
