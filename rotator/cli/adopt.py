@@ -92,7 +92,8 @@ def read_credential(spec: RotationSpec, source: str | None) -> dict[str, str]:
         or not set(fields) <= set(values)
     ):
         raise BadInput(
-            f"{where} is no JSON object with the texts {' and '.join(fields)}", fix=f'give {{"{fields[0]}": …, "{fields[1]}": …}}'
+            f"{'stdin' if where == '-' else where} is no JSON object with the texts {' and '.join(fields)}",
+            fix=f'give {{"{fields[0]}": …, "{fields[1]}": …}}',
         )
     return values
 

@@ -197,9 +197,16 @@ def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_be
         problems = [vars(each) for each in loaded.problems]
         render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": not_begun})
     else:
-        rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(each.wake)] for each in results]
+        now = datetime.now(UTC).timestamp()
+        rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(next_look(each, now))] for each in results]
         render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)
     return int(code)
+
+
+def next_look(result: RunResult, now: float) -> float | None:
+    """When this spec is looked at again, for people; None where the next run does: this one failed without a lease, or that is past."""
+    early = result.exit is not Exit.DONE and not result.claimed
+    return None if early or result.wake is None or result.wake <= now else result.wake
 
 
 def _complain(results: Iterable[RunResult], *, json: bool) -> None:
