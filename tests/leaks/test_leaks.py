@@ -116,6 +116,8 @@ def day(field, servers, drop_in):
         relay.mend()
     field.private("admin/hub", field.canary.make("a wrong admin of the hub").reveal())
     codes["denied"] = field.rotator(*DEBUG, "run", "token", "--force").code
+    for command in (("status",), ("--json", "status"), ("daemon", "--healthy"), ("audit", "show", "--spec", "nobody")):
+        field.rotator(*DEBUG, *command)  # what they say of failures
     field.private("admin/hub", servers.hub.tokens["admin"])
     codes["healed"] = field.rotator("--json", *DEBUG, "run", *FOUR).code
     for command in (("status",), ("dry-run",), ("audit", "show"), ("--json", "audit", "show"), ("store", "rekey")):
