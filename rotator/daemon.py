@@ -256,12 +256,14 @@ class Daemon:
             self._ended(RunResult(spec=name, exit=error.exit_code, why="failed", message=str(error)))
 
     def _ended(self, result: RunResult) -> None:
-        """A run says when it wants to be looked at again; a failed look waits longer each time."""
+        """A run says when it wants to be looked at again. Whose look failed waits longer each time; so does one that may not have been
+        able to write down that it failed, and therefore names the time of a good one.
+        """
         now, name = self.seam.now(), result.spec
         says, before = self.looking.pop(name, ("", 0))
         failed = 0 if result.exit is Exit.DONE else before + 1
         at = result.wake or now + min(60.0 * 2 ** min(failed, 10), 3600.0)
-        if failed and not result.claimed:
+        if failed and (not result.claimed or result.exit in (Exit.FAILED, Exit.BUSY)):
             at = min(at, now + min(60.0 * 2 ** min(failed, 10), 6 * 3600.0))
         at = max(at, now + (min(5.0 * 2 ** min(failed, 10), 3600.0) if failed else LEAST_WAIT))  # its slot may have passed already
         self.unkept[name] = (says, at + spread(name, min(60.0, (at - now) / 100)), failed)

@@ -11,7 +11,7 @@ from rotator.errors import Exit, worst
 if TYPE_CHECKING:
     from rotator.ledgers.commands import Ended
 
-SAW_NOTHING = frozenset({"lease", "conflict", "refused", "stopped", "adopt", "format", "elsewhere", "identity"})
+SAW_NOTHING = frozenset({"lease", "conflict", "refused", "stopped", "not begun", "not forced", "adopt", "format", "elsewhere", "identity"})
 """Ends of runs that saw the record alone, which `status` reads itself, or left the rest to another run: they change nothing."""
 READ_HERE = frozenset({"overdue", "leaked", "not observed"})
 """Ends of runs that did all that can be done; what is left `status` reads in the record."""

@@ -57,7 +57,7 @@ def test_the_line_of_cron_mails_what_was_not_done_and_what_to_do(world):
     code, mail = cron(world)
     assert code == 1
     assert "it: exit 4: a place shows a value that is none of ours" in mail
-    assert "`rotator resolve it --overwrite PLACE`" in mail
+    assert "`rotator resolve it --overwrite env`" in mail
     canary = Canary()
     for each in (world.first, world.record().current.credential):
         canary.register(each.secret)
