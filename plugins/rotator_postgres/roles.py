@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from rotator.target import Conflict, Denied, PortError, Refused, Unreachable
+from rotator_postgres import arrivals
 from rotator_postgres.session import Failed, Session
 
 _FENCE = re.compile(r"\s*\[rotator fence ([0-9]{1,18})\]")
@@ -92,7 +93,11 @@ def in_session(session: Session, name: str, until: float) -> str | None:
 
 
 def end_sessions(session: Session, name: str, until: float) -> None:
-    """End all sessions of the role and wait until they are gone. Raises `Failed` (also where time is up)."""
+    """End all sessions of the role, and its logins that are under way; wait until they are gone. Raises `Failed` (also where time is up).
+
+    Logins come first: while one ends it becomes a session.
+    """
+    arrivals.end(session, name, until)
     count = f"SELECT count(pg_terminate_backend(pid)) AS open {_SESSIONS}"
     while session.rows(count, [name], until)[0]["open"]:
         session.run("SELECT pg_sleep(0.02)", until)
