@@ -76,10 +76,22 @@ _ATTRIBUTES = """
 
 _LISTS = "'local_preload_libraries', 'search_path', 'session_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'"
 """Settings whose stored value is a list that is quoted already (as pg_dump knows them)."""
+_BLANK = r"[ \t\n\r\f\v]*"
+_ELEMENT = r"""(?:"(?:[^"]|"")*"|[^ \t\n\r\f\v",A-Z][^ \t\n\r\f\v,A-Z]*)"""
+"""Of such a list. Unquoted capitals are left out: what they mean depends on the setting."""
+_SHOWN = f"""CASE WHEN k NOT IN ({_LISTS}) THEN quote_literal(v)
+          WHEN v ~ '^{_BLANK}{_ELEMENT}({_BLANK},{_BLANK}{_ELEMENT})*{_BLANK}$' THEN (
+            SELECT string_agg(quote_literal(CASE WHEN starts_with(e[1], '"') THEN replace(substr(e[1], 2, length(e[1]) - 2), '""', '"')
+              ELSE e[1] END), ', ' ORDER BY n) FROM regexp_matches(v, '{_ELEMENT}', 'g') WITH ORDINALITY m(e, n)) END"""
+"""The value in a statement: each element of a list a literal of its own, as pg_dump writes them (SplitGUCList,
+https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/dumputils.c). NULL where it is no list: a role writes its own settings, and
+what it wrote must not become a statement.
+"""
 _SETTINGS = f"""
-    SELECT role, format('%s = %s%s', k, v, place), k || place, format('ALTER ROLE %I%s SET %s TO %s;', other, place, k, shown),
-      format('ALTER ROLE %I%s RESET %s;', role, place, k), true FROM (
-      SELECT role, other, k, v, CASE WHEN k IN ({_LISTS}) THEN v ELSE quote_literal(v) END AS shown,
+    SELECT role, format('%s = %s%s', k, coalesce(shown, quote_literal(v)), place), k || place,
+      CASE WHEN shown IS NOT NULL THEN format('ALTER ROLE %I%s SET %I TO %s;', other, place, k, shown) END,
+      format('ALTER ROLE %I%s RESET %I;', role, place, k), true FROM (
+      SELECT role, other, k, v, {_SHOWN} AS shown,
         CASE setdatabase WHEN 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END AS place
       FROM me JOIN pg_db_role_setting ON setrole = id, unnest(setconfig) c,
         LATERAL (SELECT split_part(c, '=', 1) AS k, substr(c, strpos(c, '=') + 1) AS v) kv

@@ -131,6 +131,38 @@ def test_a_setting_with_two_values_becomes_the_one_in_use(bench):
     assert bench.server.query("SELECT rolconfig FROM pg_roles WHERE rolname = %s", (bench.b,)) == [(["work_mem=1MB"],)]
 
 
+def writes_of_itself(bench, name, value):
+    """The role sets its own setting to any text at all, as every login may."""
+    with bench.server.connect(bench.a, bench.current.secret) as own:
+        own.execute("SELECT set_config(%s, %s, false)", (name, value))
+        own.execute(f"ALTER ROLE {quoted(bench.a)} SET {name} FROM CURRENT")
+
+
+@SERVERS
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [("public;alter/**/role/**/{0}/**/superuser", None), ('a,"b ""c\'\\"', 'a, "b ""c\'\\"'), ("  x ,y", "x, y")],
+    ids=["a statement", "quotes", "blanks"],
+)
+def test_what_a_role_wrote_into_a_list_of_its_own_is_text_in_the_statement_and_nothing_else(bench, value, same):
+    writes_of_itself(bench, "search_path", value.format(bench.a))
+    found = differences(bench)
+    assert len(found) == 1
+    paste(bench, found)
+    assert differences(bench) == []
+    supers = "SELECT count(*) FROM pg_roles WHERE rolsuper AND rolname IN (%s, %s)"
+    assert bench.server.query(supers, (bench.a, bench.b)) == [(0,)]
+    kept = bench.server.query("SELECT rolconfig FROM pg_roles WHERE rolname = %s", (bench.b,))[0][0]
+    assert same is None or kept == [f"search_path={same}"]
+
+
+@SERVERS
+@pytest.mark.parametrize("value", ["x; ALTER ROLE {0} SUPERUSER", '"x', '"x"y', "x,", "Upper", ""])
+def test_a_list_that_is_none_gets_no_statement(bench, value):
+    writes_of_itself(bench, "local_preload_libraries", value.format(quoted(bench.a)))
+    assert [(each.level, each.fix) for each in differences(bench)] == [(Level.FAIL, None)]
+
+
 @SERVERS
 def test_what_both_have_is_no_difference(bench):
     for what in DIFFERENCES:
