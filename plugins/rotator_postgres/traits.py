@@ -87,15 +87,27 @@ _SHOWN = f"""CASE WHEN k NOT IN ({_LISTS}) THEN quote_literal(v)
 https://github.com/postgres/postgres/blob/master/src/bin/pg_dump/dumputils.c). NULL where it is no list: a role writes its own settings, and
 what it wrote must not become a statement.
 """
+_COPIED = """format('SELECT count(set_config(%L, substr(c, %s), false)) FROM pg_db_role_setting, unnest(setconfig) c WHERE setrole ='
+        ' (SELECT oid FROM pg_roles WHERE rolname = %L) AND setdatabase = %s AND starts_with(c, %L); ALTER ROLE %I%s SET %I FROM CURRENT;',
+        k, length(k) + 2, role,
+        CASE setdatabase WHEN 0 THEN '0' ELSE '(SELECT oid FROM pg_database WHERE datname = current_database())' END,
+        k || '=', other, place, k)"""
+"""A setting of an application's own (with a dot) may hold a secret, as PostgREST's pgrst.jwt_secret
+(https://docs.postgrest.org/en/stable/references/configuration.html#in-database-configuration): the server copies it, and nobody sees it.
+"""
 _SETTINGS = f"""
-    SELECT role, format('%s = %s%s', k, coalesce(shown, quote_literal(v)), place), k || place,
-      CASE WHEN shown IS NOT NULL THEN format('ALTER ROLE %I%s SET %I TO %s;', other, place, k, shown) END,
+    SELECT role, CASE WHEN own THEN format('%s as %s has it%s', k, role, place)
+        ELSE format('%s = %s%s', k, coalesce(shown, quote_literal(v)), place) END,
+      k || place, CASE WHEN own THEN {_COPIED}
+        WHEN shown IS NOT NULL THEN format('ALTER ROLE %I%s SET %I TO %s;', other, place, k, shown) END,
       format('ALTER ROLE %I%s RESET %I;', role, place, k), true FROM (
-      SELECT role, other, k, v, {_SHOWN} AS shown,
-        CASE setdatabase WHEN 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END AS place
-      FROM me JOIN pg_db_role_setting ON setrole = id, unnest(setconfig) c,
+      SELECT role, other, k, v, {_SHOWN} AS shown, strpos(k, '.') > 0 AS own, setdatabase,
+        CASE setdatabase WHEN 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END AS place,
+        EXISTS (SELECT FROM pg_db_role_setting o WHERE o.setrole = (SELECT oid FROM pg_roles WHERE rolname = other)
+          AND o.setdatabase = s.setdatabase AND c = ANY (o.setconfig)) AS both_have
+      FROM me JOIN pg_db_role_setting s ON setrole = id, unnest(setconfig) c,
         LATERAL (SELECT split_part(c, '=', 1) AS k, substr(c, strpos(c, '=') + 1) AS v) kv
-      WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) f"""
+      WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) f WHERE NOT (own AND both_have)"""
 
 _POLICIES = """
     SELECT role, format('row policy %I on %s', polname, polrelid::regclass), NULL,

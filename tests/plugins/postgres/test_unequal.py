@@ -42,6 +42,7 @@ DIFFERENCES = {
     "setting": "ALTER ROLE {0} SET application_name TO 'it''s'",
     "setting in database": "ALTER ROLE {0} IN DATABASE {db} SET work_mem TO '8MB'",
     "list setting": "ALTER ROLE {0} SET search_path TO \"$user\", 'S x', public",
+    "application's own setting": "ALTER ROLE {0} SET my.app TO 'x'",
     "policy": 'ALTER POLICY "p q" ON "S x".t TO {0}, pg_monitor',
 }
 
@@ -161,6 +162,32 @@ def test_what_a_role_wrote_into_a_list_of_its_own_is_text_in_the_statement_and_n
 def test_a_list_that_is_none_gets_no_statement(bench, value):
     writes_of_itself(bench, "local_preload_libraries", value.format(quoted(bench.a)))
     assert [(each.level, each.fix) for each in differences(bench)] == [(Level.FAIL, None)]
+
+
+@SERVERS
+@pytest.mark.parametrize("where", ["", " IN DATABASE many"])
+@pytest.mark.parametrize("other", [None, "canary of the other"])
+def test_a_setting_of_an_applications_own_is_compared_and_mended_and_its_value_never_shown(bench, where, other):
+    bench.run(f"ALTER ROLE {quoted(bench.a)}{where} SET pgrst.jwt_secret = 'a canary, it''s \\ \"='")
+    if other:
+        bench.run(f"ALTER ROLE {quoted(bench.b)}{where} SET pgrst.jwt_secret = '{other}'")
+    found = differences(bench)
+    assert len(found) == 1
+    assert ("pgrst.jwt_secret" in found[0].text, "canary" in f"{found[0].text}{found[0].fix}") == (True, False)
+    paste(bench, found)
+    assert differences(bench) == []
+    settings = "SELECT setconfig FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole WHERE rolname = %s"
+    assert bench.server.query(settings, (bench.b,)) == bench.server.query(settings, (bench.a,))
+
+
+@SERVERS
+def test_a_setting_of_an_applications_own_that_only_the_idle_one_has_is_taken_and_its_value_never_shown(bench):
+    bench.run(f"ALTER ROLE {quoted(bench.b)} SET pgrst.jwt_secret = 'canary'")
+    found = differences(bench)
+    assert [each.level for each in found] == [Level.WARN]
+    assert "canary" not in f"{found[0].text}{found[0].fix}"
+    paste(bench, found)
+    assert differences(bench) == []
 
 
 @SERVERS
