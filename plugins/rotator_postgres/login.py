@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rotator.target import PortError, Rejected, Secret, Unfit, Unreachable
 from rotator_postgres.connection import PostgresConnection
+from rotator_postgres.defaults import SCRAM_KEYS, set_back
 from rotator_postgres.roles import quoted
 from rotator_postgres.scram import Scram
 from rotator_postgres.session import Session, wait_for
@@ -44,7 +45,7 @@ class Login:
     """In place of the password: what was derived from it before."""
 
     def parameters(self) -> dict[str, str]:
-        """For libpq. Nothing of ours is left to PG* variables; only SCRAM will do: with `trust` every password would "work"."""
+        """For libpq. The environment adds nothing (`set_back`); only SCRAM will do: with `trust` every password would "work"."""
         where = self.connection
         tls = {"sslmode": "disable"}
         if where.tls is not None and not where.is_socket:
@@ -91,10 +92,14 @@ def log_in(login: Login, until: float) -> Session | NoLogin:
         addresses = _addresses(login.connection)
     except OSError as error:
         return NoLogin(None, asked=False, text=f"the host name cannot be resolved ({error.strerror or type(error).__name__})")
+    elsewhere = set_back(login.parameters())
+    if stated := sorted(SCRAM_KEYS & elsewhere.keys()):
+        text = f"the service of PGSERVICE gives {stated[0]}, which libpq takes in place of a password: unset PGSERVICE"
+        return NoLogin(None, asked=False, text=text)
     answer: Session | NoLogin = NoLogin(None, asked=False, text="the host has no address")
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         now = time.monotonic()
-        answer = _attempt({**login.parameters(), **address}, now + (until - now) / left, login)
+        answer = _attempt({**elsewhere, **login.parameters(), **address}, now + (until - now) / left, login)
         if isinstance(answer, Session) or answer.code:
             break
     return answer

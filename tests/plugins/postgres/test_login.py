@@ -207,6 +207,62 @@ def test_variables_of_libpq_in_the_environment_change_nothing(debian, make_bench
     target.check([bench.current])
 
 
+def service(monkeypatch, tmp_path, *lines):
+    """PGSERVICE names a service that says this."""
+    (tmp_path / "services").write_text("\n".join(["[odd]", *lines, ""]))
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("PGSERVICE", "odd")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PGSSLNEGOTIATION", "direct"),
+        ("PGMINPROTOCOLVERSION", "3.2"),
+        ("PGCHANNELBINDING", "require"),
+        ("PGSSLCERTMODE", "require"),
+        ("PGREQUIREPEER", "ghost"),
+        ("PGSSLMAXPROTOCOLVERSION", "TLSv1"),
+    ],
+)
+@pytest.mark.parametrize("by", ["variable", "service"])
+def test_what_the_environment_says_of_other_keywords_stops_no_login(make_bench, monkeypatch, tmp_path, name, value, by):
+    from psycopg import pq
+
+    keyword = next((each.keyword.decode() for each in pq.Conninfo.get_defaults() if each.envvar == name.encode()), None)
+    if keyword is None:
+        pytest.skip("this libpq has no such keyword")
+    monkeypatch.setenv(name, value) if by == "variable" else service(monkeypatch, tmp_path, f"{keyword}={value}")
+    bench = make_bench()
+    target = bench.make_target(connection=bench.connection(host=bench.server.socket_dir) if name == "PGREQUIREPEER" else None)
+    assert target.verify(bench.current) == bench.a
+    assert {each.code for each in target.check([bench.current])} == {"login"}
+
+
+def test_keys_of_a_service_never_prove_a_password(make_bench, monkeypatch, tmp_path):
+    import base64
+
+    from rotator_postgres.scram import derive
+
+    bench = make_bench()
+    bench.server.set_password(bench.a, Secret("right"))
+    stored = bench.server.query("SELECT rolpassword FROM pg_authid WHERE rolname = %s", (bench.a,))[0][0]
+    keys = derive("right", 4096, base64.b64decode(stored.split("$")[1].partition(":")[2]))
+    said = (f"scram_client_key={keys.client_key.reveal()}", f"scram_server_key={keys.server_key.reveal()}")
+    service(monkeypatch, tmp_path, *said)
+    error = raised(lambda: bench.make_target().verify(Credential(name=bench.a, secret=Secret("wrong"))))
+    assert isinstance(error, Unreachable)
+    assert ("PGSERVICE" in str(error), keys.client_key.reveal() in str(error)) == (True, False)
+
+
+def test_a_service_that_is_nowhere_is_told(make_bench, monkeypatch):
+    monkeypatch.setenv("PGSERVICE", "nowhere")
+    bench = make_bench()
+    error = raised(lambda: bench.make_target().verify(bench.current))
+    assert isinstance(error, Unreachable)
+    assert 'service "nowhere" not found' in str(error)
+
+
 class TestWithoutTheCodes:
     """Where libpq cannot be told to show SQLSTATEs: the server's English words, and `Unreachable` when in doubt."""
 

@@ -77,3 +77,11 @@ def test_a_refused_login_over_tls_is_rejected(encrypted):
 
     with pytest.raises(Rejected):
         target(encrypted, tls={"ca": str(encrypted.server.ca_file)}).verify(Credential(name=encrypted.a, secret=Secret("wrong")))
+
+
+def test_a_service_of_libpq_takes_no_keys_of_the_connection(encrypted, monkeypatch, tmp_path):
+    (tmp_path / "services").write_text(f"[odd]\nsslkeylogfile={tmp_path / 'keys'}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("PGSERVICE", "odd")
+    assert target(encrypted, tls={"ca": str(encrypted.server.ca_file)}).verify(encrypted.current) == encrypted.a
+    assert not (tmp_path / "keys").exists()
