@@ -25,14 +25,12 @@ class Checkup:
 
     def findings(self) -> list[Finding]:
         """All of them."""
-        admin = self._target.caller()
+        admin, elsewhere = self._target.caller(), self._target.elsewhere()
+        if elsewhere is not None:
+            return [Finding(Level.FAIL, "login", elsewhere.what, elsewhere.fix)]
         return [*self._admin(admin), *self._keys(), *self._privileges(admin)]
 
     def _admin(self, admin: Arn) -> list[Finding]:
-        wanted = self._target.connection.account
-        if wanted is not None and admin.account != wanted:
-            fix = "use the admin credential of that account, or correct `account` in the connection"
-            return [Finding(Level.FAIL, "login", f"the admin belongs to account {admin.account}, not {wanted}", fix)]
         if admin.user == self._user:
             fix = "rotate this user with another admin"
             return [Finding(Level.FAIL, "self", f"the admin is {self._user} itself: its key would be the one that is deleted", fix)]

@@ -154,6 +154,14 @@ class IamKey(IssueTarget[AwsConnection, IamKeySettings]):
             raise Unreachable("STS did not say who the admin is")
         return self._caller
 
+    def elsewhere(self) -> Denied | None:
+        """(reads) Where the connection names an account: what to say if the admin belongs to another one."""
+        wanted = self.connection.account
+        if wanted is None or self.caller().account == wanted:
+            return None
+        fix = "use the admin credential of that account, or correct `account` in the connection"
+        return Denied(f"the admin belongs to account {self.caller().account}, not {wanted}", fix)
+
     def arn(self) -> str:
         """(reads) The user's ARN, as a policy names it."""
         caller = self.caller()
@@ -164,7 +172,12 @@ class IamKey(IssueTarget[AwsConnection, IamKeySettings]):
         return [each for page in self._pages() for each in page]
 
     def ask(self, method: str, action: str, **arguments: Any) -> Mapping[str, Any]:
-        """One IAM call as the admin, errors translated; a missing right names the statement that grants it."""
+        """One IAM call as the admin, errors translated; a missing right names the statement that grants it.
+
+        An admin of another account than the connection's is `Denied`: users of the same name are others there, and keys are not listed.
+        """
+        if (elsewhere := self.elsewhere()) is not None:
+            raise elsewhere
         denied: Denied
         try:
             return self._calls.admin("iam", method, partial(answers.of_admin, action=action), **arguments)

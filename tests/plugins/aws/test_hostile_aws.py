@@ -49,7 +49,6 @@ def target(server: RawServer) -> Iterator[IamKey]:
     connection = AwsConnection.model_validate(
         {
             "region": "eu-west-1",
-            "account": "123456789012",
             "endpoint_url": server.url,
             "credentials": {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": {"env": "ADMIN"}},
         }

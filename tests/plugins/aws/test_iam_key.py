@@ -140,6 +140,24 @@ def test_check_fails_where_the_admin_belongs_to_another_account(make: Make) -> N
     assert "999999999999" in failed[0].text
 
 
+def test_an_admin_of_another_account_changes_nothing_and_proves_no_death(make: Make, moto: MotoServer, user: str) -> None:
+    key = credential(moto.create_key(user))
+    target, alone = make(account="999999999999"), Credential(name="AKIAOFTHEACCOUNT9999", secret=None)
+    calls: list[Callable[[], object]] = [
+        lambda: target.issue("x"), target.live, lambda: target.confirm_dead(alone), lambda: target.last_used(key),
+        lambda: target.disable(key, []), lambda: target.enable(key), lambda: target.revoke(key, []), lambda: target.revoke(alone, []),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(Denied, match=f"account {ACCOUNT}, not 999999999999"):
+            call()
+    assert moto.keys(user) == {key.name: "Active"}
+
+
+def test_an_admin_of_another_account_is_the_one_thing_that_check_finds(make: Make) -> None:
+    found = make(account="999999999999").check([])
+    assert [(each.level, each.code) for each in found] == [(Level.FAIL, "login")]
+
+
 def test_the_key_of_another_user_is_unfit(target: IamKey, moto: MotoServer, user: str) -> None:
     moto.create_user(f"other-{user}")
     key = credential(moto.create_key(f"other-{user}"))
