@@ -103,6 +103,19 @@ def end_sessions(session: Session, name: str, until: float) -> None:
         session.run("SELECT pg_sleep(0.02)", until)
 
 
+_NO_ROLES = "FROM pg_stat_activity WHERE usesysid NOT IN (SELECT oid FROM pg_roles)"
+"""Sessions whose role was dropped: they go on, and nobody can tell which role it was."""
+
+
+def left_behind(session: Session, name: str, dbname: str, until: float) -> Denied | None:
+    """(reads) What to say where the role is gone and a session in this database may be its. Raises `Failed`."""
+    pids = [str(row["pid"]) for row in session.rows(f"SELECT pid {_NO_ROLES} AND datname = $1 ORDER BY pid", [dbname], until)]
+    if not pids:
+        return None
+    text = f"there is no role {name}, but in database {dbname} sessions go on whose role was dropped, and may be its: {', '.join(pids)}"
+    return Denied(text, f"If nobody needs them: SELECT pg_terminate_backend(pid) {_NO_ROLES} AND pid IN ({', '.join(pids)});")
+
+
 def quoted(name: str) -> str:
     """A name in double quotes, where no connection is at hand."""
     doubled = name.replace('"', '""')

@@ -136,13 +136,15 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
     def revoke(self, credential: Credential, keep: Sequence[Credential]) -> None:
         """Lock the role and remove its password, then end its sessions where settings say so.
 
-        In place, one of `keep`, or a role that is gone: nothing to do. Enabled, and it refuses this password: `Foreign`.
+        In place, one of `keep`, or a role that is gone: nothing to do. Enabled, and it refuses this password: `Foreign`. Gone, and a
+        session that may be its goes on: `Denied`.
         """
         until = self._until()
         if self._untouchable(credential, keep):
             return
         state = self._looked(credential, until)
         if state is None:
+            self._unless_sessions_are_left(credential, until)
             return
         if self.config.ends_sessions and not state.may_signal:
             raise Denied(
@@ -194,6 +196,14 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
             return state
         fix = "Find out who set it; then lock the role, or adopt its password"
         raise Foreign(f"role {credential.name} may log in, and refuses the password that we hold: somebody else changed it", fix, code)
+
+    def _unless_sessions_are_left(self, credential: Credential, until: float) -> None:
+        """Of a role that is gone: raises `Denied` where settings end sessions, and one goes on that may be its."""
+        if self.config.ends_sessions:
+            dbname = self.config.dbname
+            left = self._as_admin(lambda admin: roles.left_behind(admin, credential.name, dbname, until), until)
+            if left is not None:
+                raise left
 
     def _verified(self, credential: Credential, until: float, keys: Scram | None = None) -> str:
         if credential.secret is None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rotator.target import Unreachable
+from rotator.target import Denied, Unreachable
 from rotator.testing.target_contract import raised
 
 SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
@@ -97,6 +97,24 @@ def test_a_login_for_replication_does_not_outlive_revoke_either(make_bench):
     with under_way(bench, old):
         bench.make_target().revoke(bench.current, [])
     assert old.lives is False
+
+
+@SERVERS
+def test_the_session_of_a_role_that_was_dropped_keeps_revoke_from_success_and_is_named(make_bench, server):
+    bench = make_bench(server)
+    with bench.server.connect(bench.a, bench.current.secret, bench.dbname) as old:
+        bench.server.query(f'DROP ROLE "{bench.a}"')
+        error = raised(lambda: bench.make_target().revoke(bench.current, []))
+        assert isinstance(error, Denied)
+        assert str(old.info.backend_pid) in error.what
+        bench.make_target(terminate_sessions=False).revoke(bench.current, [])
+        bench.paste(error.fix.partition(": ")[2])
+        end = time.monotonic() + 5
+        while raised(lambda: bench.make_target().revoke(bench.current, [])) is not None and time.monotonic() < end:
+            time.sleep(0.05)
+        bench.make_target().revoke(bench.current, [])
+        with pytest.raises(Exception, match="terminating connection"):
+            old.execute("SELECT 1")
 
 
 @SERVERS
