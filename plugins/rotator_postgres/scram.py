@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, field
 
@@ -31,6 +32,13 @@ class Scram:
 def plain(password: str) -> bool:
     """Whether SASLprep (RFC 4013) leaves it as it is for certain: printable ASCII. Others are libpq's business."""
     return password.isascii() and password.isprintable()
+
+
+def sendable(password: str) -> bool:
+    """Whether it can be encoded. A variable of the environment that is no UTF-8 comes with lone surrogates
+    (https://peps.python.org/pep-0383/), and an exception of encoding it would carry it whole.
+    """
+    return not re.search("[\ud800-\udfff]", password)
 
 
 def derive(password: str, iterations: int = ITERATIONS, salt: bytes | None = None) -> Scram:

@@ -22,7 +22,7 @@ from rotator.target import (
 from rotator_postgres import roles
 from rotator_postgres.connection import PostgresConnection, PostgresUserSettings
 from rotator_postgres.login import NO_DATABASE, NO_PRIVILEGE, NOT_ALLOWED, WRONG, Login, NoLogin, log_in, meaning, unreachable
-from rotator_postgres.scram import Scram
+from rotator_postgres.scram import Scram, sendable
 from rotator_postgres.session import Failed, Session, takes_keys
 
 T = TypeVar("T")
@@ -111,6 +111,8 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         secret = credential.secret
         if secret is None:
             raise Refused(f"there is no password to set for {credential.name}")
+        if not sendable(secret.reveal()):
+            raise Refused(f"the password to set for {credential.name} is no UTF-8 text")
         until = self._until()
 
         def change(admin: Session) -> None:
@@ -208,6 +210,8 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
     def _verified(self, credential: Credential, until: float, keys: Scram | None = None) -> str:
         if credential.secret is None:
             raise Refused(f"the password of {credential.name} is not known")
+        if not sendable(credential.secret.reveal()):
+            raise Refused(f"the password of {credential.name} is no UTF-8 text")
         login = Login(self.connection, credential.name, credential.secret, self.config.dbname, self.config.options, keys)
         session = log_in(login, until)
         if isinstance(session, NoLogin):
@@ -243,7 +247,10 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
 
     def _admin_login(self, dbname: str) -> Login:
         where = self.connection
-        return Login(where, self.admin, self.runtime.reveal(where.admin.password), dbname, where.options)
+        password = self.runtime.reveal(where.admin.password)
+        if not sendable(password.reveal()):
+            raise Denied(f"the password of the admin {self.admin} is no UTF-8 text", "Correct `admin` of the connection")
+        return Login(where, self.admin, password, dbname, where.options)
 
     def _as_admin(self, call: Callable[[Session], T], until: float, changing: str | None = None) -> T:
         """Call it with the admin's session. `changing`: the role whose change a refusal is about."""

@@ -1,9 +1,11 @@
 """No password in the server's log, in what an exception carries, or in the catalogue."""
 
+from dataclasses import replace
+
 import pytest
 
 from rotator.model import Credential, Secret
-from rotator.target import PortError
+from rotator.target import Denied, PortError, Refused
 from rotator.testing.target_contract import CANARY, leaks, raised
 
 
@@ -53,3 +55,27 @@ def test_a_connection_that_breaks_while_the_password_is_set_tells_nothing(make_b
     assert type(error).__name__ == "Unreachable"
     assert leaks(error) == []
     target.apply(bench.make_credential(), [bench.current])
+
+
+BROKEN = f"{CANARY}-\udcff"
+"""What an environment variable holds that is no UTF-8 (PEP 383)."""
+
+
+@pytest.mark.parametrize("call", ["apply", "verify", "confirm_dead"])
+def test_a_password_that_is_no_text_is_refused_and_in_no_exception(make_bench, call):
+    bench = make_bench()
+    new, target = bench.make_credential(BROKEN), bench.make_target()
+    error = raised(lambda: target.apply(new, [bench.current]) if call == "apply" else getattr(target, call)(new))
+    assert isinstance(error, Refused)
+    assert leaks(error) == []
+
+
+def test_an_admins_password_that_is_no_text_is_denied_and_in_no_exception(make_bench):
+    bench = make_bench()
+    runtime = replace(bench.make_target().runtime, reveal=lambda _: Secret(BROKEN))
+    good = bench.make_target()
+    target = type(good)(good.connection, good.config, runtime)
+    for call in (target.clock, lambda: target.check([bench.current]), lambda: target.apply(bench.make_credential(), [bench.current])):
+        error = raised(call)
+        assert isinstance(error, Denied)
+        assert leaks(error) == []
