@@ -22,11 +22,12 @@ _TILDE = re.compile(r"~([+-]?[0-9]*|[a-z_][a-z0-9_.-]{0,30})")
 _LINE = re.compile(
     r"(?P<before>\ufeff?[^\S\n]*(?P<export>export[^\S\n]+)?)(?P<q>'?)(?P<name>[^\s=#']+)(?P=q)(?P<after>[^\S\n]*=)?(?P<rest>.*)", re.DOTALL
 )
-_SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])*""", re.DOTALL)
+_QUOTES = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
+"""What a shell takes literally (POSIX, Shell Command Language, 2.2 Quoting)."""
+_SHELL_LINE = re.compile(rf"""(?:{_QUOTES}|[ \t;&|<>()]+\#[^\n]*|[^'"\\])*+""", re.DOTALL)
 _CLOSED = {"'": re.compile(r"'(?:\\.|[^'\\])*'", re.DOTALL), '"': re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)}
-_COMMENT = re.compile(r"\s+#.*", re.DOTALL)
-_QUOTED_BARE = re.compile(r"(['\"])(?P<value>[A-Za-z0-9_.~-]*)\1(?:\s+#.*)?", re.DOTALL)
-_DOTENV = re.compile(r"'((?:\\.|[^'\\])*)'(?:\s*#.*)?", re.DOTALL)
+_QUOTED_BARE = re.compile(r"(['\"])(?P<value>[A-Za-z0-9_.~-]*)\1")
+_DOTENV = re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL)
 
 
 class Quote(StrEnum):
@@ -38,6 +39,20 @@ class Quote(StrEnum):
     """Single quotes as a POSIX shell reads them."""
     DOTENV = "dotenv"
     """Single quotes as python-dotenv reads them."""
+
+
+_ENTRY = {
+    Quote.NONE: re.compile(
+        rf"""[ \t]*(?P<value>(?:{_QUOTES}|(?!(?<=[ \t'"])\#|[;&|]+[A-Za-z_]\w*=)[^ \t])*+)(?P<tail>[ \t]*(?:[ \t]\#.*)?)""", re.DOTALL
+    ),
+    Quote.SHELL: re.compile(rf"""(?P<value>(?:{_QUOTES}|[^ \t'"\\;&|<>()])*+)(?P<tail>[ \t]*(?:[ \t]\#.*)?)""", re.DOTALL),
+    Quote.DOTENV: re.compile(
+        r"""(?:\s*(?P<quoted>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")(?P<behind>\s*(?:\#.*)?)"""
+        r"""|(?!\s*['"])\s*(?!(?<=\s)\#)(?P<value>.*?)(?P<tail>\s*(?:\s\#.*)?))""",
+        re.DOTALL,
+    ),
+}
+"""What may stand behind `=`: one value, and a comment. All else is something that a write would take away."""
 
 
 def quoted(name: str, value: str, style: Quote) -> str:
@@ -54,24 +69,23 @@ def quoted(name: str, value: str, style: Quote) -> str:
     return value
 
 
-def unquoted(rest: str, style: Quote) -> str:
-    """What a reader gets of what stands after `=`."""
-    raw = rest.strip()
-    if raw[:1] not in ("'", '"'):
-        return _COMMENT.sub("", rest).strip()
+def unquoted(value: str, style: Quote) -> str:
+    """What a reader gets of a value as it is written."""
+    if value[:1] not in _CLOSED:
+        return value
     if style is Quote.SHELL:
-        words = _words(raw)
-        return words[0] if len(words) == 1 else raw
-    match = _DOTENV.fullmatch(raw) if style is Quote.DOTENV else None
+        words = _words(value)
+        return words[0] if len(words) == 1 else value
+    match = _DOTENV.fullmatch(value) if style is Quote.DOTENV else None
     if match:
         return re.sub(r"\\([\\'])", r"\1", match[1])
-    bare = _QUOTED_BARE.fullmatch(raw)
-    return bare["value"] if bare else raw
+    bare = _QUOTED_BARE.fullmatch(value)
+    return bare["value"] if bare else value
 
 
 def _words(raw: str) -> list[str]:
     try:
-        return shlex.split(raw, comments=True)
+        return shlex.split(raw)
     except ValueError:
         return []
 
@@ -82,7 +96,9 @@ class _Found:
 
     index: int
     before: str
-    rest: str
+    value: str
+    comment: str
+    """With the white space before it."""
 
 
 class EnvText:
@@ -95,7 +111,7 @@ class EnvText:
 
     def values(self) -> dict[str, str]:
         """Our names that are set, and what a reader gets; a name with nothing after `=` is a blank to be filled in, and not set."""
-        shown = {name: unquoted(each.rest, self._style) for name, each in self._found.items()}
+        shown = {name: unquoted(each.value, self._style) for name, each in self._found.items()}
         return {name: value for name, value in shown.items() if value}
 
     def replaced(self, values: Mapping[str, str]) -> str:
@@ -109,7 +125,7 @@ class EnvText:
             if found is None:
                 lines.append(setting + end)
             else:
-                lines[found.index] = found.before + setting + _comment(found.rest, self._style) + _end(lines[found.index])
+                lines[found.index] = found.before + setting + found.comment + _end(lines[found.index])
         return "".join(lines)
 
     def _find(self) -> dict[str, _Found]:
@@ -123,10 +139,10 @@ class EnvText:
                 raise self._foreign(index, f"{ours['name']} stands inside a quoted value that begins in line {since}")
             if ours:
                 self._refuse_unclear(index, ours, found, continued=continued)
-                found[ours["name"]] = _Found(index, ours["before"], ours["rest"])
+                found[ours["name"]] = _Found(index, ours["before"], *self._entry(index, ours))
             if "\r" in line.rstrip("\r\n"):
                 raise self._foreign(index, "a carriage return stands in the middle: some readers take it for the end of the line")
-            before, value = quote, match["rest"].lstrip() if match and match["after"] else ""
+            before, value = quote, match["rest"] if match and match["after"] else ""
             quote = _left_open(quote + line if quote else value, self._style)
             since = since if before else index + 1
             continued = not line.lstrip().startswith("#") and _backslashes(line) % 2 == 1
@@ -143,6 +159,16 @@ class EnvText:
         if continued or _backslashes(ours["rest"]) % 2:
             raise self._foreign(index, f"a backslash at the end of a line joins {name} to another line for some readers")
 
+    def _entry(self, index: int, ours: re.Match[str]) -> tuple[str, str]:
+        """Its value as it is written, and its comment."""
+        if _left_open(ours["rest"], self._style):
+            raise self._foreign(index, "a quote is opened and never closed in this line")
+        entry = _ENTRY[self._style].fullmatch(ours["rest"])
+        if not entry:
+            raise self._foreign(index, f"more than a value stands behind {ours['name']}, and would be lost: give it a line of its own")
+        value, behind = (each for each in entry.groups() if each is not None)
+        return value, behind if behind.strip() else ""
+
     def _foreign(self, index: int, what: str) -> Foreign:
         return Foreign(f"{self._where}, line {index + 1}: {what}", "edit the file by hand, then run again")
 
@@ -156,9 +182,10 @@ def _left_open(value: str, style: Quote) -> str:
 def _value_end(value: str, style: Quote) -> int:
     """Where its quotes end; 0 where it has none, or one is left open."""
     if style is Quote.SHELL:
-        word = _SHELL_WORD.match(value)
-        return word.end() if word else 0
-    closed = _CLOSED[value[0]].match(value) if value[:1] in _CLOSED else None
+        line = _SHELL_LINE.match(value)
+        return line.end() if line else 0
+    blanks = len(value) - len(value.lstrip())
+    closed = _CLOSED[value[blanks]].match(value, blanks) if value[blanks : blanks + 1] in _CLOSED else None
     return closed.end() if closed else 0
 
 
@@ -166,14 +193,6 @@ def _backslashes(line: str) -> int:
     """How many stand at its end."""
     bare = line.rstrip("\r\n")
     return len(bare) - len(bare.rstrip("\\"))
-
-
-def _comment(rest: str, style: Quote) -> str:
-    """The comment behind the old value, with the white space before it."""
-    raw = rest.rstrip()
-    value = raw.lstrip()
-    comment = _COMMENT.search(raw, len(raw) - len(value) + _value_end(value, style)) or _COMMENT.fullmatch(raw)
-    return comment[0] if comment else ""
 
 
 def _end(line: str) -> str:

@@ -162,6 +162,18 @@ def test_a_key_that_stands_twice_is_foreign_and_the_line_is_named(env):
     assert env.read_text() == "API_TOKEN=a\nB=1\nexport API_TOKEN=b\n"
 
 
+@pytest.mark.parametrize("quote", ["none", "shell"])
+@pytest.mark.parametrize(
+    "line", ["API_TOKEN=old; export API_TOKEN", "API_TOKEN=old HOST=db1", "API_TOKEN='old' && export API_TOKEN HOST=db1"]
+)
+def test_a_line_that_says_more_than_our_value_is_foreign_and_stays_whole(env, line, quote):
+    env.write_text(f"A=1\n{line}\n")
+    for call in (lambda: publish(env, quote=quote), lambda: make(env, quote=quote).published(PLACE)):
+        with pytest.raises(Foreign, match=rf"{env}, line 2: more than a value stands behind API_TOKEN"):
+            call()
+    assert env.read_text() == f"A=1\n{line}\n"
+
+
 @pytest.mark.parametrize("keys", [{}, {"1A": "secret"}, {"A B": "secret"}, {"A-B": "secret"}, {"": "secret"}, {"A\n": "secret"}])
 def test_a_place_needs_keys_that_an_env_file_can_hold(env, keys):
     before = env.read_text()

@@ -125,7 +125,8 @@ def test_several_keys_change_where_they_stand():
 @pytest.mark.parametrize(
     ("line", "value"),
     [
-        ("KEY=a b", "a b"),
+        ("KEY=a;b&c", "a;b&c"),
+        ("KEY=it's", "it's"),
         ("KEY=#a", "#a"),
         ("KEY='ab'", "ab"),
         ('KEY="ab"  # c', "ab"),
@@ -145,10 +146,64 @@ def test_a_blank_is_not_set(line):
 
 @pytest.mark.parametrize(
     ("line", "value"),
-    [("KEY=a\\ b", "a\\ b"), ("KEY='a'\"b\"c", "abc"), ("KEY='a' b", "'a' b"), ("KEY='a' b'c", "'a' b'c"), ("KEY='a' # b", "a")],
+    [("KEY=a\\ b", "a\\ b"), ("KEY='a'\"b\"c", "abc"), ("KEY='a'#b", "a#b"), ("KEY=é\u2028", "é\u2028"), ("KEY='a' # b", "a")],
 )
 def test_what_others_wrote_for_a_shell_is_read_as_it_would_be(line, value):
     assert text(line, style=Quote.SHELL).values() == {"KEY": value}
+
+
+BEHIND = [
+    "KEY=old; export KEY",
+    "KEY=old;export KEY",
+    "KEY=old OTHER=db1",
+    "KEY=old;OTHER=db1",
+    "KEY='old' && export KEY OTHER=db1",
+    "KEY='old' more",
+    "KEY='old' more'",
+    'KEY="old" "more"',
+]
+
+
+@pytest.mark.parametrize("line", BEHIND)
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.NONE])
+def test_what_stands_behind_our_value_in_its_line_is_never_thrown_away(line, style):
+    with pytest.raises(Foreign, match=r"env, line 2: (more than a value stands behind KEY|a quote is opened and never closed)"):
+        text(f"A=1\n{line}\nB=2\n", style=style)
+
+
+@pytest.mark.parametrize("line", ["KEY=old&", "KEY=$(date)", "KEY= old", "KEY=(a b)", "KEY=a>b"])
+def test_what_a_shell_runs_behind_our_value_is_never_thrown_away(line):
+    with pytest.raises(Foreign, match="more than a value"):
+        text(line, style=Quote.SHELL)
+
+
+@pytest.mark.parametrize("line", ["KEY='old' more", "KEY='old' \"more\"", '  KEY="old"more'])
+def test_a_line_that_dotenv_cannot_read_is_not_cut_short(tmp_path, line):
+    path = tmp_path / "env"
+    path.write_text(line)
+    assert "KEY" not in dotenv.dotenv_values(path) or by_dotenv(path) is None
+    with pytest.raises(Foreign, match="more than a value"):
+        text(line, style=Quote.DOTENV)
+
+
+@pytest.mark.parametrize("line", ["KEY=old; export KEY", "KEY=a 'b' c", "KEY=it's", "KEY='old'#why", "KEY=old # why", "KEY= # why"])
+def test_what_dotenv_takes_for_one_value_is_replaced_whole_and_its_comment_stays(tmp_path, line):
+    path = tmp_path / "env"
+    path.write_text(text(line, style=Quote.DOTENV).replaced({"KEY": "it's"}))
+    assert by_dotenv(path) == "it's"
+    assert path.read_text().rstrip().endswith("why") == line.endswith("why")
+
+
+@pytest.mark.parametrize("style", Quote)
+def test_a_value_of_ours_that_spans_lines_is_not_cut_in_two(style):
+    with pytest.raises(Foreign, match="line 2: a quote is opened and never closed in this line"):
+        text("A=1\nKEY='begin\nend'\nB=2\n", style=style)
+
+
+def test_a_shell_may_open_a_quote_anywhere_in_a_line_of_others():
+    with pytest.raises(Foreign, match="inside a quoted value that begins in line 1"):
+        text("A=1 CERT='begin\nKEY=a\nend'\n", style=Quote.SHELL)
+    assert text("A=1;# it's\nB= # it's\nKEY=a\n", style=Quote.SHELL).values() == {"KEY": "a"}
 
 
 UNCLEAR = {
