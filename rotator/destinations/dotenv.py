@@ -3,6 +3,9 @@
 Readers disagree: bash and python-dotenv know quotes, escapes and comments, `docker run --env-file` and others take what follows `=`
 literally. Values out of `[A-Za-z0-9_.~-]`, unquoted, are read alike by all of them, and are what `Quote.NONE` writes. Where two readers
 could disagree about whether a line is ours at all (inside a quoted value that spans lines), nothing is touched: `Foreign`.
+
+For docker and systemd a `#` behind a value is a part of it (docs.docker.com, docker container run, --env-file; systemd.exec(5),
+EnvironmentFile=), and systemd before 254 joins a comment that ends in a backslash to the next line (its NEWS): neither with `Quote.NONE`.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class Quote(StrEnum):
 
 _ENTRY = {
     Quote.NONE: re.compile(
-        rf"""[ \t]*(?P<value>(?:{_QUOTES}|(?!(?<=[ \t'"])\#|[;&|]+[A-Za-z_]\w*=)[^ \t])*+)(?P<tail>[ \t]*(?:[ \t]\#.*)?)""", re.DOTALL
+        rf"""[ \t]*(?P<value>(?:{_QUOTES}|(?!(?<=[ \t'"])\#|[;&|]+[A-Za-z_]\w*=)[^ \t])*+)(?P<tail>[ \t]*)""", re.DOTALL
     ),
     Quote.SHELL: re.compile(rf"""(?P<value>(?:{_QUOTES}|[^ \t'"\\;&|<>()])*+)(?P<tail>[ \t]*(?:[ \t]\#.*)?)""", re.DOTALL),
     Quote.DOTENV: re.compile(
@@ -52,7 +55,7 @@ _ENTRY = {
         re.DOTALL,
     ),
 }
-"""What may stand behind `=`: one value, and a comment. All else is something that a write would take away."""
+"""What may stand behind `=`: one value, and a comment where its readers know them. All else is something that a write would take away."""
 
 
 def quoted(name: str, value: str, style: Quote) -> str:
@@ -107,6 +110,8 @@ class EnvText:
     def __init__(self, text: str, names: Iterable[str], style: Quote, where: str) -> None:
         self._lines = re.findall(r"[^\n]*\n|[^\n]+", text)
         self._names, self._style, self._where = set(names), style, where
+        self._joins = False
+        """Whether the last line takes in one that is appended."""
         self._found = self._find()
 
     def values(self) -> dict[str, str]:
@@ -123,6 +128,7 @@ class EnvText:
         for name, value in values.items():
             setting, found = f"{name}={quoted(name, value, self._style)}", self._found.get(name)
             if found is None:
+                self._refuse_joining(name)
                 lines.append(setting + end)
             else:
                 lines[found.index] = found.before + setting + found.comment + _end(lines[found.index])
@@ -131,32 +137,32 @@ class EnvText:
     def _find(self) -> dict[str, _Found]:
         """Our lines. Raises `Foreign` with the line where it cannot be told which they are."""
         found: dict[str, _Found] = {}
-        quote, since, continued = "", 0, False
+        quote, since = "", 0
         for index, line in enumerate(self._lines):
             match = _LINE.fullmatch(line.rstrip("\r\n"))
             ours = match if match and match["name"] in self._names and not (match["export"] and not match["after"]) else None
             if ours and quote:
                 raise self._foreign(index, f"{ours['name']} stands inside a quoted value that begins in line {since}")
             if ours:
-                self._refuse_unclear(index, ours, found, continued=continued)
+                self._refuse_unclear(index, ours, found)
                 found[ours["name"]] = _Found(index, ours["before"], *self._entry(index, ours))
             if "\r" in line.rstrip("\r\n"):
                 raise self._foreign(index, "a carriage return stands in the middle: some readers take it for the end of the line")
             before, value = quote, match["rest"] if match and match["after"] else ""
             quote = _left_open(quote + line if quote else value, self._style)
             since = since if before else index + 1
-            continued = not line.lstrip().startswith("#") and _backslashes(line) % 2 == 1
+            self._joins = _backslashes(line) % 2 == 1 and (self._style is Quote.NONE or not line.lstrip().startswith("#"))
         if quote:
             raise self._foreign(since - 1, "a quote is opened and never closed")
         return found
 
-    def _refuse_unclear(self, index: int, ours: re.Match[str], found: Mapping[str, _Found], *, continued: bool) -> None:
+    def _refuse_unclear(self, index: int, ours: re.Match[str], found: Mapping[str, _Found]) -> None:
         name = ours["name"]
         if name in found:
             raise self._foreign(index, f"{name} is set here and in line {found[name].index + 1}: remove the one that is not meant")
         if not ours["after"]:
             raise self._foreign(index, f"{name} stands here without a value")
-        if continued or _backslashes(ours["rest"]) % 2:
+        if self._joins or _backslashes(ours["rest"]) % 2:
             raise self._foreign(index, f"a backslash at the end of a line joins {name} to another line for some readers")
 
     def _entry(self, index: int, ours: re.Match[str]) -> tuple[str, str]:
@@ -164,10 +170,19 @@ class EnvText:
         if _left_open(ours["rest"], self._style):
             raise self._foreign(index, "a quote is opened and never closed in this line")
         entry = _ENTRY[self._style].fullmatch(ours["rest"])
+        if not entry and self._style is Quote.NONE and re.search(r"[\s'\"]#", ours["rest"]):
+            raise self._foreign(
+                index, f"docker and systemd take the comment behind {ours['name']} for a part of it: give it a line of its own"
+            )
         if not entry:
             raise self._foreign(index, f"more than a value stands behind {ours['name']}, and would be lost: give it a line of its own")
         value, behind = (each for each in entry.groups() if each is not None)
         return value, behind if behind.strip() else ""
+
+    def _refuse_joining(self, name: str) -> None:
+        """Before a line is appended."""
+        if self._joins:
+            raise self._foreign(len(self._lines) - 1, f"a backslash at the end of the file joins it to {name}, which is to come behind it")
 
     def _foreign(self, index: int, what: str) -> Foreign:
         return Foreign(f"{self._where}, line {index + 1}: {what}", "edit the file by hand, then run again")

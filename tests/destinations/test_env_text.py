@@ -1,6 +1,7 @@
 """What stands in the file, with bash and python-dotenv as the judges of what a reader gets."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -47,12 +48,63 @@ def by_dotenv(path, name="KEY"):
     return dotenv.dotenv_values(path)[name]
 
 
-@pytest.mark.parametrize("before", ["", "OTHER=1\n", "KEY=old\n", "export KEY=old # why\nB=2\n", 'KEY="old"\r\n', "KEY='o'\\''ld'\n"])
+@pytest.mark.parametrize("before", ["", "OTHER=1\n", "KEY=old\n", "export KEY=old\nB=2 # why\n", 'KEY="old"\r\n', "KEY='o'\\''ld'\n"])
 def test_a_bare_value_is_read_alike_by_bash_by_dotenv_and_by_us(tmp_path, before):
     path = tmp_path / "env"
     path.write_text(text(before).replaced({"KEY": PLAIN}), newline="")
     assert by_dotenv(path) == text(path.read_text()).values()["KEY"] == PLAIN
     assert by_bash(path).rstrip("\r") == PLAIN
+
+
+def by_docker(path, name="KEY"):
+    """As `docker run --env-file` (docker/cli, pkg/kvfile): a comment is a line of its own, and all behind `=` is the value."""
+    lines = [line.lstrip() for line in path.read_text().split("\n")]
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))[name]
+
+
+def by_systemd(path, name="KEY"):
+    """By the generator of environment.d(5), which reads with the parser of `EnvironmentFile=`."""
+    generator = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
+    if not generator.exists():
+        pytest.skip("systemd is not installed")
+    folder = path.parent / "environment.d"
+    folder.mkdir(exist_ok=True)
+    (folder / "a.conf").write_bytes(path.read_bytes())
+    told = subprocess.run([generator], env={"XDG_CONFIG_HOME": str(path.parent), "HOME": "/"}, capture_output=True, check=True, text=True)
+    return dict(line.split("=", 1) for line in told.stdout.splitlines())[name]
+
+
+@pytest.mark.parametrize(
+    "before", ["", "KEY=", "KEY=  \n", "KEY=old  \nB=2 # why\n", "# why \\\\\n\tKEY=old\n", "# why\n", "B=x \\\\\n", "KEY=a;b"]
+)
+@pytest.mark.parametrize("reader", [by_bash, by_dotenv, by_docker, by_systemd, lambda path: text(path.read_text()).values()["KEY"]])
+def test_what_is_written_without_quotes_is_what_every_reader_gets(tmp_path, before, reader):
+    path = tmp_path / "env"
+    path.write_text(text(before).replaced({"KEY": PLAIN}))
+    assert reader(path) == PLAIN
+
+
+@pytest.mark.parametrize(
+    "line", ["KEY=   # why", "KEY=old # why", "KEY=old\t#why", "export KEY=old # why", "KEY='old'  # why", "KEY='old'#why", "KEY= #"]
+)
+def test_without_quotes_a_comment_behind_our_value_is_foreign_for_some_take_it_for_a_part(line):
+    with pytest.raises(Foreign, match="env, line 2: docker and systemd take the comment behind KEY for a part of it"):
+        text(f"A=1 # why\n{line}\n")
+
+
+@pytest.mark.parametrize("end", ["# path C:\\", "  # path C:\\", "; path C:\\", "A=x\\", "#\\\\\\"])
+def test_a_backslash_at_the_end_joins_nothing_of_ours_whether_it_stands_there_or_is_to_come(end):
+    with pytest.raises(Foreign, match="line 1: a backslash at the end of the file joins it to KEY"):
+        text(end).replaced({"KEY": "new"})
+    with pytest.raises(Foreign, match="line 2: a backslash at the end of a line joins KEY"):
+        text(f"{end}\nKEY=old\n")
+
+
+@pytest.mark.parametrize("style", Quote)
+def test_nothing_is_appended_to_a_line_that_would_take_it_in(style):
+    with pytest.raises(Foreign, match="line 2: a backslash at the end of the file"):
+        text("KEY=old\nLAST=C:\\data\\\n", ["KEY", "OTHER"], style).replaced({"KEY": "new", "OTHER": "new"})
+    text("KEY=old\nLAST=C:\\data\\\n", style=style).replaced({"KEY": "new"})
 
 
 @pytest.mark.parametrize("value", [*HARD, PLAIN, "end\\"])
@@ -106,16 +158,16 @@ def test_a_value_that_dotenv_changes_is_refused(value):
 KEPT = "\ufeff# head\n\n  export A=1\nKEYS=x\nNOT_KEY=y\n#KEY=commented\nB = 'two\nlines'\nexport KEY\n\n"
 
 
-@pytest.mark.parametrize("end", ["", "KEY=old", "KEY=old\n", "\texport KEY=old   # note\n", "KEY = old\n", "KEY=\n"])
+@pytest.mark.parametrize("end", ["", "KEY=old", "KEY=old\n", "\texport KEY=old   \n# note\n", "KEY = old\n", "KEY=\n"])
 def test_everything_that_is_not_ours_stays_as_it_is(end):
     new = text(KEPT + end).replaced({"KEY": "new"})
     assert new.startswith(KEPT)
-    assert new[len(KEPT) :] in ("KEY=new\n", "KEY=new", "\texport KEY=new   # note\n")
+    assert new[len(KEPT) :] in ("KEY=new\n", "KEY=new", "\texport KEY=new\n# note\n")
     assert text(new).replaced({"KEY": "new"}) == new
 
 
 def test_line_ends_are_kept_and_a_new_line_gets_those_of_the_file():
-    assert text("A=1\r\nKEY=x # c\r\nB=2", ["KEY", "C"]).replaced({"KEY": "y", "C": "z"}) == "A=1\r\nKEY=y # c\r\nB=2\r\nC=z\r\n"
+    assert text("A=1\r\nKEY=x\r\nB=2 # c", ["KEY", "C"]).replaced({"KEY": "y", "C": "z"}) == "A=1\r\nKEY=y\r\nB=2 # c\r\nC=z\r\n"
 
 
 def test_several_keys_change_where_they_stand():
@@ -129,8 +181,8 @@ def test_several_keys_change_where_they_stand():
         ("KEY=it's", "it's"),
         ("KEY=#a", "#a"),
         ("KEY='ab'", "ab"),
-        ('KEY="ab"  # c', "ab"),
-        ("KEY=a # c", "a"),
+        ('KEY="ab"  ', "ab"),
+        ("KEY=a#c ", "a#c"),
         ('KEY="$X"', '"$X"'),
         ("export KEY=a", "a"),
     ],
@@ -139,9 +191,14 @@ def test_what_others_wrote_is_read_as_it_would_be(line, value):
     assert text(line + "\n").values() == {"KEY": value}
 
 
-@pytest.mark.parametrize("line", ["KEY=", "KEY=  ", 'KEY=""', "KEY= # fill me in", "#KEY=x", "export KEY", "KEYS=1"])
+@pytest.mark.parametrize("line", ["KEY=", "KEY=  ", 'KEY=""', "#KEY=x", "export KEY", "KEYS=1"])
 def test_a_blank_is_not_set(line):
     assert text(line + "\n").values() == {}
+
+
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.DOTENV])
+def test_a_blank_with_a_comment_is_not_set(style):
+    assert text("KEY= # fill me in\n", style=style).values() == {}
 
 
 @pytest.mark.parametrize(
@@ -236,5 +293,6 @@ def test_a_quote_in_the_middle_of_a_word_matters_to_a_shell_alone():
         text(content, style=Quote.SHELL)
 
 
-def test_a_comment_with_an_odd_end_joins_nothing():
-    assert text("# path C:\\\nKEY=a\n").values() == {"KEY": "a"}
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.DOTENV])
+def test_a_comment_with_an_odd_end_joins_nothing_where_its_reader_is_no_systemd(style):
+    assert text("# path C:\\\nKEY=a\n", style=style).values() == {"KEY": "a"}
