@@ -120,7 +120,10 @@ class EnvText:
         return {name: value for name, value in shown.items() if value}
 
     def replaced(self, values: Mapping[str, str]) -> str:
-        """The text with these values: a line that is there is changed where it stands, the others come at the end. Raises `Refused`."""
+        """The text with these values: a line that is there is changed where it stands, the others come at the end.
+
+        Raises `Refused`, and `Foreign` where what was written would not be what is read.
+        """
         lines = list(self._lines)
         end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
         if lines and not lines[-1].endswith("\n"):
@@ -128,11 +131,14 @@ class EnvText:
         for name, value in values.items():
             setting, found = f"{name}={quoted(name, value, self._style)}", self._found.get(name)
             if found is None:
-                self._refuse_joining(name)
+                self._refuse_unread(name, end)
                 lines.append(setting + end)
             else:
                 lines[found.index] = found.before + setting + found.comment + _end(lines[found.index])
-        return "".join(lines)
+        new = "".join(lines)
+        if EnvText(new, values, self._style, self._where).values() != dict(values):
+            raise Foreign(f"{self._where}: what would be written would be read as something else", "edit the file by hand, then run again")
+        return new
 
     def _find(self) -> dict[str, _Found]:
         """Our lines. Raises `Foreign` with the line where it cannot be told which they are."""
@@ -162,6 +168,10 @@ class EnvText:
             raise self._foreign(index, f"{name} is set here and in line {found[name].index + 1}: remove the one that is not meant")
         if not ours["after"]:
             raise self._foreign(index, f"{name} stands here without a value")
+        if self._style is not Quote.DOTENV and "\ufeff" in ours["before"]:
+            raise self._foreign(index, f"a byte order mark stands before {name}, which is a part of the name for a shell")
+        if self._style is not Quote.DOTENV and "\r" in _end(self._lines[index]):
+            raise self._foreign(index, f"{name} ends in a carriage return, which is a part of the value for a shell")
         if self._joins or _backslashes(ours["rest"]) % 2:
             raise self._foreign(index, f"a backslash at the end of a line joins {name} to another line for some readers")
 
@@ -171,16 +181,16 @@ class EnvText:
             raise self._foreign(index, "a quote is opened and never closed in this line")
         entry = _ENTRY[self._style].fullmatch(ours["rest"])
         if not entry and self._style is Quote.NONE and re.search(r"[\s'\"]#", ours["rest"]):
-            raise self._foreign(
-                index, f"docker and systemd take the comment behind {ours['name']} for a part of it: give it a line of its own"
-            )
+            raise self._foreign(index, f"for docker and systemd the comment behind {ours['name']} is a part of it: give it its own line")
         if not entry:
             raise self._foreign(index, f"more than a value stands behind {ours['name']}, and would be lost: give it a line of its own")
         value, behind = (each for each in entry.groups() if each is not None)
         return value, behind if behind.strip() else ""
 
-    def _refuse_joining(self, name: str) -> None:
-        """Before a line is appended."""
+    def _refuse_unread(self, name: str, end: str) -> None:
+        """Before a line is appended that would not be read as it is."""
+        if self._style is not Quote.DOTENV and "\r" in end:
+            raise self._foreign(0, f"lines end in a carriage return, which would be a part of {name} for a shell")
         if self._joins:
             raise self._foreign(len(self._lines) - 1, f"a backslash at the end of the file joins it to {name}, which is to come behind it")
 
@@ -195,13 +205,13 @@ def _left_open(value: str, style: Quote) -> str:
 
 
 def _value_end(value: str, style: Quote) -> int:
-    """Where its quotes end; 0 where it has none, or one is left open."""
+    """Where its quotes end; its beginning where it has none, or one is left open."""
     if style is Quote.SHELL:
         line = _SHELL_LINE.match(value)
         return line.end() if line else 0
     blanks = len(value) - len(value.lstrip())
     closed = _CLOSED[value[blanks]].match(value, blanks) if value[blanks : blanks + 1] in _CLOSED else None
-    return closed.end() if closed else 0
+    return closed.end() if closed else blanks
 
 
 def _backslashes(line: str) -> int:

@@ -174,12 +174,23 @@ def test_a_line_that_says_more_than_our_value_is_foreign_and_stays_whole(env, li
     assert env.read_text() == f"A=1\n{line}\n"
 
 
-@pytest.mark.parametrize("content", ["A=1\nAPI_TOKEN=old # why\n", "A=1\n# C:\\\nAPI_TOKEN=old\n", "A=1\n# C:\\\n"])
-def test_a_file_that_some_reader_would_read_differently_is_foreign_and_stays_as_it_is(env, content):
-    env.write_text(content)
+@pytest.mark.parametrize(
+    ("content", "quote"),
+    [
+        ("A=1\nAPI_TOKEN=old # why\n", "none"),
+        ("A=1\n# C:\\\nAPI_TOKEN=old\n", "none"),
+        ("A=1\n# C:\\\n", "none"),
+        ("LAST=C:\\data\\\n", "none"),
+        ("LAST=C:\\data\\\n", "shell"),
+        ("# windows\r\n", "none"),
+        ("# windows\r\n", "shell"),
+    ],
+)
+def test_a_file_that_some_reader_would_read_differently_is_foreign_and_stays_as_it_is(env, content, quote):
+    env.write_text(content, newline="")
     with pytest.raises(Foreign, match="edit the file by hand"):
-        publish(env)
-    assert env.read_text() == content
+        publish(env, quote=quote)
+    assert env.read_bytes().decode() == content
 
 
 @pytest.mark.parametrize("keys", [{}, {"1A": "secret"}, {"A B": "secret"}, {"A-B": "secret"}, {"": "secret"}, {"A\n": "secret"}])

@@ -48,12 +48,12 @@ def by_dotenv(path, name="KEY"):
     return dotenv.dotenv_values(path)[name]
 
 
-@pytest.mark.parametrize("before", ["", "OTHER=1\n", "KEY=old\n", "export KEY=old\nB=2 # why\n", 'KEY="old"\r\n', "KEY='o'\\''ld'\n"])
+@pytest.mark.parametrize("before", ["", "OTHER=1\n", "KEY=old\n", "export KEY=old\nB=2 # why\n", 'KEY="old"\n', "KEY='o'\\''ld'\n"])
 def test_a_bare_value_is_read_alike_by_bash_by_dotenv_and_by_us(tmp_path, before):
     path = tmp_path / "env"
     path.write_text(text(before).replaced({"KEY": PLAIN}), newline="")
     assert by_dotenv(path) == text(path.read_text()).values()["KEY"] == PLAIN
-    assert by_bash(path).rstrip("\r") == PLAIN
+    assert by_bash(path) == PLAIN
 
 
 def by_docker(path, name="KEY"):
@@ -88,7 +88,7 @@ def test_what_is_written_without_quotes_is_what_every_reader_gets(tmp_path, befo
     "line", ["KEY=   # why", "KEY=old # why", "KEY=old\t#why", "export KEY=old # why", "KEY='old'  # why", "KEY='old'#why", "KEY= #"]
 )
 def test_without_quotes_a_comment_behind_our_value_is_foreign_for_some_take_it_for_a_part(line):
-    with pytest.raises(Foreign, match="env, line 2: docker and systemd take the comment behind KEY for a part of it"):
+    with pytest.raises(Foreign, match="env, line 2: for docker and systemd the comment behind KEY is a part of it"):
         text(f"A=1 # why\n{line}\n")
 
 
@@ -167,7 +167,39 @@ def test_everything_that_is_not_ours_stays_as_it_is(end):
 
 
 def test_line_ends_are_kept_and_a_new_line_gets_those_of_the_file():
-    assert text("A=1\r\nKEY=x\r\nB=2 # c", ["KEY", "C"]).replaced({"KEY": "y", "C": "z"}) == "A=1\r\nKEY=y\r\nB=2 # c\r\nC=z\r\n"
+    new = text("A=1\r\nKEY=x # c\r\nB=2", ["KEY", "C"], Quote.DOTENV).replaced({"KEY": "y", "C": "z"})
+    assert new == "A=1\r\nKEY='y' # c\r\nB=2\r\nC='z'\r\n"
+
+
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.NONE])
+@pytest.mark.parametrize("content", ["# windows\r\n", "A=1\r\nKEY=old\r\n", "A=1\nKEY=old\r", "KEY=old\r\n"])
+def test_where_a_shell_would_take_the_carriage_return_for_a_part_of_the_value_nothing_is_written(tmp_path, content, style):
+    path = tmp_path / "env"
+    path.write_text("KEY='new'\r\n", newline="")
+    assert by_bash(path) == "new\r"
+    with pytest.raises(Foreign, match=r"KEY ends in a carriage return|env, line 1: lines end in a carriage return"):
+        text(content, style=style).replaced({"KEY": "new"})
+
+
+def test_line_ends_of_others_stay_whatever_they_are():
+    assert text("A=1\nB=2\r\nKEY=x\nC=3\r\n", style=Quote.SHELL).replaced({"KEY": "y"}) == "A=1\nB=2\r\nKEY='y'\nC=3\r\n"
+
+
+def test_a_byte_order_mark_before_our_name_is_foreign_for_a_shell_which_would_not_find_it(tmp_path):
+    path = tmp_path / "env"
+    path.write_text("\ufeffKEY=old\n")
+    for style in (Quote.SHELL, Quote.NONE):
+        with pytest.raises(Foreign, match="line 1: a byte order mark"):
+            text(path.read_text(), style=style)
+    path.write_text(text(path.read_text(), style=Quote.DOTENV).replaced({"KEY": "new"}))
+    assert by_dotenv(path) == "new"
+
+
+def test_what_we_would_read_as_something_else_is_not_written(monkeypatch):
+    monkeypatch.setattr("rotator.destinations.dotenv.quoted", lambda *_: "'x'y")
+    with pytest.raises(Foreign, match="read as something else") as no:
+        text("A=1\n", style=Quote.SHELL).replaced({"KEY": "canary"})
+    assert "canary" not in str(no.value)
 
 
 def test_several_keys_change_where_they_stand():
@@ -267,6 +299,7 @@ UNCLEAR = {
     "twice": ("KEY=a\nB=1\nKEY=b\n", 3, "line 1"),
     "twice, once exported": ("export KEY=a\n'KEY'=b\n", 2, "line 1"),
     "inside double quotes": ('CERT="begin\nKEY=a\nend"\n', 2, "begins in line 1"),
+    "inside quotes behind a blank": ("CERT = 'begin\nKEY=a\nend'\n", 2, "begins in line 1"),
     "inside single quotes": ("A=1\nCERT='begin\nKEY=a\nend'\n", 3, "begins in line 2"),
     "a quote never closed": ("KEY=a\nB='x\nC=1\n", 2, "never closed"),
     "our own quote never closed": ("KEY='a\nB=1\n", 1, "never closed"),
