@@ -33,6 +33,7 @@ class Answer:
     retry_after: str | None = None
     location: str | None = None
     empty: bool = False
+    method: str = ""
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -57,8 +58,8 @@ class Answer:
 
     @property
     def absent(self) -> bool:
-        """There is nothing at this path. A PATCH of nothing has no body at all."""
-        return self.status == 404 and (self.errors == [] or self.empty)  # noqa: PLR2004 - HTTP
+        """There is nothing at this path. Only to a PATCH of nothing the server says so without a body; else that is a proxy's word."""
+        return self.status == 404 and (self.errors == [] or (self.empty and self.method == "PATCH"))  # noqa: PLR2004 - HTTP
 
 
 def problem(answer: Answer, what: str) -> PortError | None:
@@ -68,16 +69,19 @@ def problem(answer: Answer, what: str) -> PortError | None:
     """
     status, code = answer.status, str(answer.status)
     if status in (200, 204):
-        return None if answer.body is not None or answer.empty else _stranger(what, code)
+        return None if answer.body is not None or (answer.empty and answer.method != "GET") else stranger(what, code)
     if answer.mismatched or answer.absent or (status == 404 and "metadata" in answer.data) or (status == 404 and "version" in answer.data):  # noqa: PLR2004 - HTTP
         return None
+    if status == 404 and answer.empty:  # noqa: PLR2004 - HTTP
+        return stranger(what, code)
     if status in (400, 404, 405) or 300 <= status < 400:  # noqa: PLR2004 - HTTP
         return _wrong(answer, what, code)
     return _trouble(answer, what, code)
 
 
-def _stranger(what: str, code: str) -> PortError:
-    return Unreachable(f"{what}: the answer is none of Vault's", "is `address` the API, and not a web page before it?", code)
+def stranger(what: str, code: str) -> PortError:
+    """It was answered, but not by the API."""
+    return Unreachable(f"{what}: the answer is none of Vault's", "is `address` the API, and not a web page or a proxy before it?", code)
 
 
 def _wrong(answer: Answer, what: str, code: str) -> PortError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from rotator.errors import Denied
-from rotator.stores.vault.answers import Answer
+from rotator.stores.vault.answers import Answer, stranger
 from rotator.stores.vault.login import Login
 from rotator.stores.vault.policy import Line, Policy
 from rotator.stores.vault.settings import VaultSettings
@@ -130,8 +130,11 @@ class Kv:
     def keys(self, path: str, what: str) -> list[str]:
         """(reads) What stands directly below; a folder ends in a slash."""
         self.open()
-        found = self._call("GET", f"metadata/{path}?list=true", what, self.policy.metadata).data.get("keys")
-        return [str(each) for each in found] if isinstance(found, list) else []
+        answer = self._call("GET", f"metadata/{path}?list=true", what, self.policy.metadata)
+        found = [] if answer.absent else answer.data.get("keys")
+        if not isinstance(found, list):
+            raise stranger(what, str(answer.status))
+        return [str(each) for each in found]
 
     # ---- rights
 

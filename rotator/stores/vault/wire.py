@@ -149,9 +149,8 @@ class Wire:
         except ValueError:
             found = None
         known = found if isinstance(found, dict) else None
-        return Answer(
-            response.status_code, known, response.headers.get("Retry-After"), response.headers.get("Location"), not response.content
-        )
+        after, location = response.headers.get("Retry-After"), response.headers.get("Location")
+        return Answer(response.status_code, known, after, location, not response.content, method)
 
     def _note_date(self, text: str | None) -> None:
         try:

@@ -12,7 +12,7 @@ import pytest
 from vault_world import PATH, PLACE, Scripted, World, fields
 
 from rotator.errors import Denied, PortError, Refused, Unreachable
-from rotator.model import Level, Place, Secret, same_values
+from rotator.model import Level, Secret, same_values
 from rotator.seam import Seam
 from rotator.stores.vault.policy import Policy
 from rotator.testing.destination_contract import CANARY, told_by
@@ -136,18 +136,46 @@ def test_what_the_server_finds_too_large_is_refused(world, bao):
         Answer(200, {"Content-Type": "text/html"}, [b"<h1>log in</h1>"]),
         Answer(200, {"Content-Type": "application/json"}, [b"[]"]),
         Answer(404, {"Content-Type": "text/html"}, [b"<h1>not here</h1>"]),
+        Answer(404, {"Content-Length": "0"}, [b""]),
+        Answer(200, {"Content-Length": "0"}, [b""]),
         json_answer({"message": "no Route matched"}, 404),
         json_answer({"errors": ['no handler for route "x"']}, 404),
         json_answer({"data": {"data": {"a": "1"}}}, 200),
     ],
-    ids=["a login page", "a list", "a page", "another API", "no mount", "version 1"],
+    ids=["a login page", "a list", "a page", "a proxy without a route", "nothing", "another API", "no mount", "version 1"],
 )
 def test_what_is_no_answer_of_kv_version_2_is_never_taken_for_empty(world, bao, answer):
-    with Scripted(bao, lambda request: answer if "/data/" in request.path else None) as raw:
-        for call in (world.store(address=raw.url).read, lambda path: world.store(address=raw.url).published(Place("v", path))):
+    record = world.store().write(PATH, a_record(1))
+    world.store().publish(PLACE, fields(1), "v1", 1)
+    with Scripted(bao, lambda request: answer if "/data/" in request.path or "/metadata/" in request.path else None) as raw:
+        for call in calls(world.store(address=raw.url), a_record(2, before=record)):
             with pytest.raises((Denied, Unreachable)) as error:
-                call(PATH)
+                call()
             assert error.value.fix
+    assert same(world.store().read(PATH), record)
+    assert same_values(world.store().published(PLACE), fields(1))
+
+
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        ("/sys/internal/ui/mounts/", lambda store: store.paths()),
+        ("/config", lambda store: store.paths()),
+        ("/metadata/", lambda store: store.paths()),
+        ("/metadata/", lambda store: store.write(PATH, a_record(1))),
+        ("/data/", lambda store: store.read(PATH)),
+        ("/data/", lambda store: store.published(PLACE)),
+    ],
+)
+def test_a_proxy_that_has_no_route_for_a_moment_is_trouble_that_passes(world, bao, path, ask):
+    lost = [True]
+    with Scripted(bao, lambda request: Answer(404, {"Content-Length": "0"}, [b""]) if lost and path in request.path else None) as raw:
+        store = world.store(address=raw.url)
+        with pytest.raises(Unreachable, match="none of Vault's") as error:
+            ask(store)
+        assert error.value.code == "404"
+        lost.clear()
+        ask(store)
 
 
 # ---- redirects
