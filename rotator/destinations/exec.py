@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from rotator.destination import Denied, Destination, Finding, Level, Place, PortError, Refused, Secret, Settings, Unreachable
+from rotator.destinations.trusted import refuse_changeable
 from rotator.errors import BadInput
-from rotator.files import refuse_writable
 from rotator.program import environment, run_program
 from rotator.values import refuse_unfit
 
@@ -77,11 +77,11 @@ class Exec(Destination[ExecSettings]):
 
     def check(self) -> list[Finding]:
         """Whether both programs are there, and whether others could change them. Neither is run."""
-        return list(_findings([self.config.write[0], self.config.read[0]]))
+        return list(_findings([self.config.write, self.config.read]))
 
     def _run(self, argv: list[str], place: Place, text: bytes | None, **more: str) -> bytes:
         name = argv[0]
-        _refuse_loose(name)
+        _refuse_loose(argv)
         env = environment(ROTATOR_PLACE=place.path, **more)
         code, told = run_program(argv, stdin=text, env=env, timeout=self.runtime.timeout * 0.9, limit=MOST)
         if code == 0:
@@ -97,24 +97,29 @@ class Exec(Destination[ExecSettings]):
         raise Unreachable(f"{name}: it failed ({how})", "run it by hand, as the user that runs rotator", str(code))
 
 
-def _refuse_loose(name: str) -> None:
-    """Whoever can change the program gets every secret: refused before it is run."""
+def _refuse_loose(argv: Sequence[str]) -> None:
+    """Whoever can change the program, or a script among its arguments, gets every secret: refused before it is run."""
     try:
-        return refuse_writable(name, "the program")
+        refuse_changeable(argv[0], "the program")
+        for each in argv[1:]:
+            if os.path.isabs(each) and os.path.isfile(each):  # noqa: PTH113, PTH117 - plain text
+                refuse_changeable(each, f"the argument of {argv[0]}, which may be a script,")
     except BadInput as error:
         found = Denied(error.what, error.fix)
+    else:
+        return
     raise found
 
 
-def _findings(names: Iterable[str]) -> Iterable[Finding]:
-    for each in dict.fromkeys(names):
+def _findings(programs: Iterable[Sequence[str]]) -> Iterable[Finding]:
+    for argv in dict.fromkeys(map(tuple, programs)):
         try:
-            _refuse_loose(each)
+            _refuse_loose(argv)
         except PortError as error:
             yield Finding(Level.FAIL, "place.missing", error.what, error.fix)
             continue
-        if not os.access(each, os.X_OK):
-            yield Finding(Level.FAIL, "privilege.missing", f"{each} may not be run by this user", f"chmod +x {each}")
+        if not os.access(argv[0], os.X_OK):
+            yield Finding(Level.FAIL, "privilege.missing", f"{argv[0]} may not be run by this user", f"chmod +x {argv[0]}")
 
 
 def _members(text: bytes) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """What the owner's programs get and say, and how their words become ours."""
 
 import json
+import os
 import sys
 
 import pytest
@@ -154,6 +155,79 @@ def test_a_program_that_others_may_change_is_never_run(tmp_path):
             act()
     assert not (tmp_path / "run").exists()
     assert [(each.level, each.code) for each in one.check()] == [(Level.FAIL, "place.missing")]
+
+
+def refused(one, says, folder):
+    """Neither program is run, and `check` says so."""
+    for act in (lambda: one.published(PLACE), lambda: one.publish(PLACE, VALUES, "v1", 1)):
+        with pytest.raises(Denied, match=says):
+            act()
+    assert not (folder / "run").exists()
+    assert {each.code for each in one.check()} == {"place.missing"}
+    return True
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o666, 0o602])
+def test_a_script_among_the_arguments_that_others_may_change_is_never_run(tmp_path, mode):
+    script = program(tmp_path, f"touch {tmp_path}/run; echo '{{}}'\n")
+    one = destination(["/bin/sh", "-e", script], ["/bin/sh", script])
+    (tmp_path / "program").chmod(mode)
+    assert refused(one, "the argument of /bin/sh, which may be a script, .* others could read or change it", tmp_path)
+    (tmp_path / "program").chmod(0o644)
+    assert one.published(PLACE) == {}
+    assert one.check() == []
+
+
+def test_an_argument_that_is_no_file_is_handed_on_whoever_may_write_there(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    name = program(tmp_path, "#!/bin/sh\necho '{}'\n")
+    one = destination([name, "/dev/null", str(tmp_path / "shared"), "/nowhere/at/all", "-x"], [name, "/dev/null"])
+    assert one.published(PLACE) == {}
+    assert one.check() == []
+
+
+@pytest.mark.parametrize("above", ["a", "a/b"])
+def test_a_program_in_a_directory_where_others_could_exchange_it_is_never_run(tmp_path, above):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    name = program(tmp_path / "a" / "b", f"#!/bin/sh\ntouch {tmp_path}/run\n")
+    (tmp_path / above).chmod(0o777)
+    assert refused(destination(name, name), f"the directory {tmp_path / above} has mode 0777", tmp_path)
+    (tmp_path / above).chmod(0o1777)
+    destination(name, name).publish(PLACE, VALUES, "v1", 1)
+    assert (tmp_path / "run").exists(), "in a sticky directory nobody else can exchange it"
+
+
+def test_a_link_is_looked_at_where_it_stands_and_where_it_leads(tmp_path):
+    (tmp_path / "open").mkdir()
+    program(tmp_path, f"#!/bin/sh\ntouch {tmp_path}/run\n")
+    link, way = tmp_path / "open" / "link", tmp_path / "way"
+    link.symlink_to("../program")
+    way.symlink_to(tmp_path / "open")
+    for name in (str(link), f"{way}//./link", f"{way}/../way/link"):
+        (tmp_path / "open").chmod(0o777)
+        assert refused(destination(name, name), f"the directory {tmp_path}/open has mode 0777", tmp_path)
+        (tmp_path / "open").chmod(0o755)
+        destination(name, name).publish(PLACE, VALUES, "v1", 1)
+        (tmp_path / "run").unlink()
+
+
+def test_a_link_that_leads_to_itself_is_denied(tmp_path):
+    (tmp_path / "link").symlink_to("link")
+    name = str(tmp_path / "link")
+    assert refused(destination(name, name), "Too many levels of symbolic links", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
+def test_a_link_or_a_sticky_directory_of_another_user_is_not_passed(tmp_path):
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+    link = tmp_path / "sticky" / "link"
+    link.symlink_to(program(tmp_path, f"#!/bin/sh\ntouch {tmp_path}/run\n"))
+    for each in (link, link.parent):
+        os.chown(each, 1234, 1234, follow_symlinks=False)
+        assert refused(destination(str(link), str(link)), f"{each} belongs to user 1234", tmp_path)
+        os.chown(each, 0, 0, follow_symlinks=False)
 
 
 def test_check_finds_what_is_missing_and_runs_nothing(tmp_path):
