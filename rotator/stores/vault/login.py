@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rotator.errors import Denied, PortError, Refused
+from rotator.errors import Denied, PortError, Refused, Unreachable
 from rotator.model import Secret
 from rotator.seam import Seam
 from rotator.store import Runtime
 from rotator.stores.vault.settings import Auth, Kubernetes
-from rotator.stores.vault.wire import Wire
+from rotator.stores.vault.wire import Wire, unsent
 
 MARGIN = 0.8
 """Of a login's lifetime after which the next call logs in anew: a login is never renewed."""
@@ -56,11 +56,14 @@ class Login:
         return "jwt", jwt.mount, {"jwt": self._runtime.reveal(jwt.jwt).reveal()} | ({"role": jwt.role} if jwt.role else {})
 
     def _ask(self, method: str, mount: str, body: Mapping[str, str]) -> Mapping[str, Any]:
+        """Once: of a login whose answer is lost nobody could revoke the token."""
         what, answer, refused = f"log in by {method} at auth/{mount}", None, "400"
         try:
-            answer = self._wire.call("POST", f"auth/{mount}/login", what, body=body)
+            answer = self._wire.call("POST", f"auth/{mount}/login", what, body=body, again=False)
         except Refused as error:  # a login that is refused is a bad request to Vault
             refused = error.code or refused
+        except Unreachable as error:
+            raise unsent(error) from None
         if answer is None or answer.status == 403:  # noqa: PLR2004 - HTTP
             raise Denied(f"{what}: refused", _NO[method], refused if answer is None else "403")
         found = answer.body.get("auth") if answer.body else None

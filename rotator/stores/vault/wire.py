@@ -39,6 +39,13 @@ def may_have_landed(error: Unreachable) -> bool:
     return error.sent if isinstance(error, Unanswered) else error.code in UNKNOWN
 
 
+def unsent(error: Unreachable) -> Unanswered:
+    """The same trouble, of a call that comes before the request: that one was not sent, and may not be repeated for it."""
+    found = Unanswered(error.what, error.fix, error.code)
+    found.sent, found.retry_after = False, error.retry_after
+    return found
+
+
 class Wire:
     """Requests to one server, one after another. `begin` sets the end by which all calls of an operation are done."""
 

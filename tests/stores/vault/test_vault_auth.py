@@ -7,15 +7,15 @@ import time
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from vault_world import PATH, PLACE, Scripted, fields
 
-from rotator.errors import BadInput, Denied
+from rotator.errors import BadInput, Denied, Unreachable
 from rotator.model import Secret
 from rotator.stores.vault import VaultSettings
 from rotator.stores.vault.policy import Policy
 from rotator.testing.records import a_record
-from rotator.testing.servers.raw import RawServer, json_answer
+from rotator.testing.servers.raw import Answer, RawServer, json_answer
 
-PATH = "orders/db"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -112,6 +112,39 @@ def test_with_an_approle_each_run_logs_in_and_takes_its_token_back(world, bao, a
     store.close()
     store.close()
     assert live_tokens(bao) - before == set()
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [Answer(drop=True), Answer(200, {"Content-Length": "100"}, [b"{"]), json_answer({"errors": ["bad gateway"]}, 502)],
+    ids=["no answer", "half an answer", "a gateway's"],
+)
+@pytest.mark.parametrize("call", ["read", "write", "publish"])
+def test_a_login_whose_answer_is_lost_is_not_sent_again_for_its_token_would_live_on(world, bao, approle, lost, call):
+    """Nobody holds that token, so that nobody can take it back: one at most, never one for each try."""
+    logins = []
+
+    def lose(request):
+        if request.path.endswith("/login"):
+            logins.append(Scripted.pass_on(good, request))
+            return lost if len(logins) == 1 else logins[-1]
+        return None
+
+    before = live_tokens(bao)
+    with Scripted(bao, lambda _: None) as good, Scripted(bao, lose) as raw:
+        store = world.store(address=raw.url, **approle())
+        calls = {
+            "read": lambda: store.read(PATH),
+            "write": lambda: store.write(PATH, a_record(1)),
+            "publish": lambda: store.publish(PLACE, fields(1), "v1", 1),
+        }
+        with pytest.raises(Unreachable, match="log in by approle"):
+            calls[call]()
+        assert len(logins) == 1
+        assert logins[0].status == 200
+        assert store.read(PATH).revision is None, "the next call logs in anew"
+        store.close()
+    assert len(live_tokens(bao) - before) == 1
 
 
 def test_a_token_that_was_given_is_not_revoked(world, bao):
