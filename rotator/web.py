@@ -14,6 +14,7 @@ from rotator.errors import Denied, RotatorError, Unreachable
 from rotator.extras import lacking
 from rotator.seam import Seam
 from rotator.settings import LocalPath, Settings
+from rotator.trust import client_context
 
 MOST = 4 << 20
 """Bytes of an answer that are read, unless a port wants fewer."""
@@ -182,7 +183,7 @@ class Web:
         if self._ca is None and not self._address.startswith("https:"):
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it trusts nobody, and loads nothing
         with suppress(OSError):  # ssl.SSLError is one too
-            return ssl.create_default_context(cafile=self._ca)
+            return client_context(self._ca)
         raise Denied(f"the certificates in {self._ca} cannot be read", "give a PEM file that this user may read")
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ from rotator.spec import RotationSpec
 from rotator.state import Lock, StateDir
 from rotator.store import Store
 from rotator.target import Runtime
+from rotator.trust import forget_environment
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 WATCHDOG, SLACK = 2.0, 3.0
@@ -181,6 +182,7 @@ def settle_in() -> None:
     leave_no_core()
     adopt_orphans()
     drop_prints()
+    forget_environment()
     signal.signal(signal.SIGTERM, calm)  # also while it waits: a group's SIGTERM must not make a run "died" that has not begun
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     guard_hooks()  # a thread or destructor of a plugin that raises would print its message

@@ -16,6 +16,7 @@ from rotator.errors import BadInput, Denied, PortError, Unreachable
 from rotator.extras import lacking
 from rotator.model import Secret
 from rotator.seam import Seam
+from rotator.trust import forget_environment
 
 PAUSE = 0.005
 """Seconds: the most that a call waits before it is sent again after it was cut off; doubled each time, at most `PAUSE_MOST`."""
@@ -206,6 +207,7 @@ class Wire:
         except ModuleNotFoundError:
             raise lacking(f"the type `{self._settings.type_name}`", "boto3", "aws") from None
         _quiet()
+        forget_environment()
         region, role = self._settings.region, self._login.role
         if keys or (role is not None and role.token is not None):
             alone = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}

@@ -20,6 +20,7 @@ from rotator.settings import is_loopback
 from rotator.store import Runtime
 from rotator.stores.vault.answers import UNKNOWN, Answer, problem
 from rotator.stores.vault.settings import VaultSettings
+from rotator.trust import forget_environment, of_the_system
 
 PATCH_TYPE = "application/merge-patch+json"
 REDIRECTS = (307, 308)
@@ -186,6 +187,7 @@ class Wire:
         except ModuleNotFoundError:
             raise lacking("the store type `vault`", "hvac", "vault") from None
         _quiet()
+        forget_environment()
         session = requests.Session()
         session.trust_env = False
         session.verify = self._verify()
@@ -203,8 +205,8 @@ class Wire:
         given = self._settings.tls.ca
         if given is not None and not os.access(given, os.R_OK):
             raise Denied("the certificates of `tls.ca` cannot be read", "give a PEM file that this user may read")
-        system = ssl.get_default_verify_paths()
-        return given or system.cafile or system.capath or True
+        file, folder = of_the_system()
+        return given or file or (os.path.isdir(folder) and folder) or True  # noqa: PTH112 - plain text; the last are certifi's
 
     def close(self) -> None:
         """Drop connections and the token; the next call connects anew. Never raises."""

@@ -286,10 +286,16 @@ def test_nothing_is_taken_from_the_environment(world, bao, monkeypatch, tmp_path
         monkeypatch.setenv(name, bao.root.reveal())
     for name in ("VAULT_CACERT", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    for name, value in {"SSL_CERT_FILE": bao.ca_file, "SSL_CERT_DIR": bao.ca_file.parent, "SSLKEYLOGFILE": tmp_path / "keys"}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(Denied, match="not trusted"):
+        world.store(address=bao.tls_url).read(PATH)
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     monkeypatch.setenv("VAULT_NAMESPACE", "nowhere")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
     assert world.store(address=bao.tls_url, tls={"ca": str(bao.ca_file)}).read(PATH).revision is None
+    assert not (tmp_path / "keys").exists()
     with pytest.raises(Denied):
         world.store(token=Secret("hvs.unknown")).read(PATH)
 
