@@ -46,9 +46,9 @@ class Revealer:
         self._config, self._timeout = config, timeout
 
     def reveal(self, ref: Ref) -> Secret:
-        """The secret. Raises `BadInput` where it is not there, empty, or open to others; a store's trouble is a `PortError`."""
+        """The secret. Raises `BadInput` where it is not there, empty, no text, or open to others; a store's trouble is a `PortError`."""
         if isinstance(ref, EnvRef):
-            secret = Secret(os.environ.get(ref.env, ""))
+            secret = Secret(_whole(os.environ.get(ref.env, ""), ref))
         elif isinstance(ref, FileRef):
             secret = read_secret_file(self._path(ref), "the secret file")
         else:
@@ -60,7 +60,7 @@ class Revealer:
     def check(self, ref: Ref) -> None:
         """Raise `BadInput` where it is not set, not readable or open to others; keeps no value, and asks no store."""
         if isinstance(ref, EnvRef):
-            if not os.environ.get(ref.env):
+            if not _whole(os.environ.get(ref.env, ""), ref):
                 raise _empty(ref)
         elif isinstance(ref, FileRef):
             path = self._path(ref)
@@ -90,7 +90,15 @@ class Revealer:
             store.close()
         if secret is None or not secret.reveal():
             raise _empty(ref)
-        return secret
+        return Secret(_whole(secret.reveal(), ref))
+
+
+def _whole(text: str, ref: EnvRef | StoreRef) -> str:
+    """It can be encoded. Else the error of whoever tries would carry it whole (docs.python.org, UnicodeError.object)."""
+    if any("\ud800" <= each <= "\udfff" for each in text):
+        what = f"the environment variable {ref.env}" if isinstance(ref, EnvRef) else f"field {ref.field} of store {ref.store} at {ref.path}"
+        raise BadInput(f"{what} is no UTF-8 text", fix="write it as text, for instance base64")
+    return text
 
 
 def _empty(ref: Ref) -> BadInput:

@@ -105,9 +105,12 @@ class Webhook(Reload[WebhookSettings]):
 
     def _key(self) -> str:
         try:
-            return self.runtime.reveal(self.config.secret).reveal()
+            key = self.runtime.reveal(self.config.secret).reveal()
         except BadInput as error:
             raise Denied(f"the key of the webhook cannot be read: {error.what}", error.fix) from None
+        if any("\ud800" <= each <= "\udfff" for each in key):  # the error of encoding it would carry it
+            raise Denied("the key of the webhook is no text that UTF-8 can hold", "write it as text, for instance base64")
+        return key
 
     def check(self) -> list[Finding]:
         """Whether httpx, the key and the certificates are there. Nothing is sent."""

@@ -245,7 +245,7 @@ class ToyStore(Store):
         return None
 
     def published(self, place):
-        return {"field": Secret("from-store")} if place.path == "admin/token" else {}
+        return {"field": Secret("from-store"), "half": Secret("canary-\\ud800")} if place.path == "admin/token" else {}
 
     def read(self, path):
         raise AssertionError

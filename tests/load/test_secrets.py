@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rotator.errors import BadInput
 from rotator.load import Invalid, load, refuse_unready
 from rotator.load.secrets import Revealer, references
 from rotator.settings import EnvRef, FileRef, StoreRef
+from rotator.testing.destination_contract import told_by
 
 
 @pytest.fixture
@@ -86,6 +88,20 @@ def test_a_field_of_a_store_is_read_as_its_consumers_read_it(revealer):
     for look in (revealer.check, revealer.reveal):
         with pytest.raises(BadInput, match="names the store nowhere"):
             look(StoreRef(store="nowhere", path="a", field="f"))
+
+
+def test_a_variable_that_is_no_text_is_refused_before_any_port_could_carry_it(revealer, monkeypatch):
+    monkeypatch.setitem(os.environb, b"TOY_ADMIN", b"canary-\xff-x")
+    for look in (revealer.check, revealer.reveal):
+        with pytest.raises(BadInput, match="TOY_ADMIN is no UTF-8 text") as caught:
+            look(EnvRef(env="TOY_ADMIN"))
+        assert "canary" not in told_by(caught.value)
+
+
+def test_a_field_of_a_store_that_is_no_text_is_refused_before_any_port_could_carry_it(revealer):
+    with pytest.raises(BadInput, match="field half of store local at admin/token is no UTF-8 text") as caught:
+        revealer.reveal(StoreRef(store="local", path="admin/token", field="half"))
+    assert "canary" not in told_by(caught.value)
 
 
 def test_references_are_found_however_deep():

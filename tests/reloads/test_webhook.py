@@ -191,6 +191,15 @@ def test_a_key_that_cannot_be_read_is_denied_and_found_before(receiver):
     assert receiver.requests == []
 
 
+def test_a_key_that_is_no_text_is_denied_and_nothing_of_it_hangs_on_the_error(receiver):
+    one = hook(receiver.url, runtime(HOOK_KEY=f"{CANARY}-\udcff"))
+    with pytest.raises(Denied, match="the key of the webhook is no text") as error:
+        one.tell(NAME, V1)
+    assert CANARY not in told_by(error.value)
+    assert [(each.level, each.text, each.fix) for each in one.check()] == [(Level.FAIL, error.value.what, error.value.fix)]
+    assert receiver.requests == []
+
+
 def test_without_httpx_check_says_what_to_install(receiver, monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
     (found,) = hook(receiver.url).check()
