@@ -28,6 +28,7 @@ _LINE = re.compile(
 _QUOTES = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
 """What a shell takes literally (POSIX, Shell Command Language, 2.2 Quoting)."""
 _SHELL_LINE = re.compile(rf"""(?:{_QUOTES}|[ \t;&|<>()]+\#[^\n]*|[^'"\\])*+""", re.DOTALL)
+_NO_WORD = re.compile(rf"{_QUOTES}|[ \t;&|<>()]+\#.*", re.DOTALL)
 _CLOSED = {"'": re.compile(r"'(?:\\.|[^'\\])*'", re.DOTALL), '"': re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)}
 _QUOTED_BARE = re.compile(r"(['\"])(?P<value>[A-Za-z0-9_.~-]*)\1")
 _DOTENV = re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL)
@@ -152,6 +153,8 @@ class EnvText:
             if ours:
                 self._refuse_unclear(index, ours, found)
                 found[ours["name"]] = _Found(index, ours["before"], *self._entry(index, ours))
+            elif match and match["after"] and not quote and self._style is not Quote.DOTENV:
+                self._refuse_again(index, match, found)
             if "\r" in line.rstrip("\r\n"):
                 raise self._foreign(index, "a carriage return stands in the middle: some readers take it for the end of the line")
             before, value = quote, match["rest"] if match and match["after"] else ""
@@ -174,6 +177,13 @@ class EnvText:
             raise self._foreign(index, f"{name} ends in a carriage return, which is a part of the value for a shell")
         if self._joins or _backslashes(ours["rest"]) % 2:
             raise self._foreign(index, f"a backslash at the end of a line joins {name} to another line for some readers")
+
+    def _refuse_again(self, index: int, match: re.Match[str], found: Mapping[str, _Found]) -> None:
+        """A line of others that sets one of ours, too, for a shell: `A=1 KEY=x`, or `KEY+=x`."""
+        words = _NO_WORD.sub("", match["rest"])
+        for name, each in found.items():
+            if match["name"] == f"{name}+" or re.search(rf"[ \t;&|]{name}\+?=", words):
+                raise self._foreign(index, f"{name} is set here and in line {each.index + 1}: remove the one that is not meant")
 
     def _entry(self, index: int, ours: re.Match[str]) -> tuple[str, str]:
         """Its value as it is written, and its comment."""

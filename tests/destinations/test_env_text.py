@@ -283,6 +283,26 @@ def test_what_dotenv_takes_for_one_value_is_replaced_whole_and_its_comment_stays
     assert path.read_text().rstrip().endswith("why") == line.endswith("why")
 
 
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.NONE])
+@pytest.mark.parametrize(
+    "line", ["B=1 KEY=late", "export B='2 3' KEY=late", "B=1; KEY=late", "B=1;KEY=late", "KEY+=late", "export KEY+=late"]
+)
+def test_a_line_behind_ours_that_sets_it_again_for_a_shell_is_foreign(tmp_path, line, style):
+    path = tmp_path / "env"
+    path.write_text(f"KEY=new\n{line}\n")
+    assert by_bash(path).endswith("late")
+    with pytest.raises(Foreign, match="line 2: KEY is set here and in line 1"):
+        text(path.read_text(), style=style)
+
+
+@pytest.mark.parametrize("style", [Quote.SHELL, Quote.NONE])
+@pytest.mark.parametrize("line", ["B='1 KEY=x'", "B=KEY=x", "B=1 # KEY=x", "B=1 MY_KEY=x", "B=\\ KEY=x", '[ -n "$KEY" ] || KEY=x'])
+def test_a_line_behind_ours_that_only_looks_so_is_taken(tmp_path, line, style):
+    path = tmp_path / "env"
+    path.write_text(text(f"KEY=old\n{line}\n", style=style).replaced({"KEY": "new"}))
+    assert by_bash(path) == "new"
+
+
 @pytest.mark.parametrize("style", Quote)
 def test_a_value_of_ours_that_spans_lines_is_not_cut_in_two(style):
     with pytest.raises(Foreign, match="line 2: a quote is opened and never closed in this line"):
