@@ -79,7 +79,8 @@ class Calls:
             ignore_configured_endpoint_urls=True,
             proxies={} if self._connection.on_loopback else None,
         )
-        return session.client(service, endpoint_url=self._connection.endpoint_url, config=config, **keys)
+        verify = True  # said, since botocore would else trust what AWS_CA_BUNDLE names
+        return session.client(service, endpoint_url=self._connection.endpoint_url, config=config, verify=verify, **keys)
 
 
 def _quiet() -> None:

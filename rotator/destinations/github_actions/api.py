@@ -68,13 +68,24 @@ class Api:
         return {"visibility": visibility}
 
     def _selected(self, name: str, what: str) -> list[int]:
-        """(reads) The repositories that may use it. Raises `Unreachable` where the list is not whole: a write would take it from some."""
+        """(reads) The repositories that may use it. Raises `Unreachable` where the list is not whole: a write would take it from some.
+
+        Several pages are read twice: where one is taken out meanwhile, another moves to a page that was read before.
+        """
+        numbers = self._listed(name, what)
+        again = self._listed(name, what) if numbers and len(numbers) >= PAGE else numbers
+        if numbers is not None and again is not None and {*numbers} == {*again}:
+            return numbers
+        raise Unreachable(f"{what}: the list of repositories that may use {name} is not whole", "the next run reads it anew")
+
+    def _listed(self, name: str, what: str) -> list[int] | None:
+        """All pages; None where they do not agree with what they say of how many there are."""
         numbers: dict[int, None] = {}
+        told: set[int] = set()
         for page in self._pages(name, what):
             numbers |= dict.fromkeys(each["id"] for each in page.body["repositories"])
-            if len(page.body["repositories"]) < PAGE and len(numbers) == page.body["total_count"]:
-                return list(numbers)
-        raise Unreachable(f"{what}: the list of repositories that may use {name} is not whole", "the next run reads it anew")
+            told.add(page.body["total_count"])
+        return list(numbers) if told == {len(numbers)} else None
 
     def _pages(self, name: str, what: str) -> Iterator[Answer]:
         more, number = True, 0

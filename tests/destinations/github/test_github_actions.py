@@ -161,6 +161,26 @@ def test_a_list_of_repositories_that_is_not_whole_is_not_written_back(team, list
     assert team.held() == "theirs"
 
 
+@pytest.mark.parametrize("given", [False, True], ids=["taken from one", "and given to another"])
+def test_a_list_of_repositories_that_shifts_between_two_pages_is_not_written_back(team, given):
+    team.put(visibility="selected", repositories=tuple(range(150)))
+    pages = []
+
+    def shifts(request):
+        if "/repositories?" in request.path:
+            pages.append(request.path)
+            if len(pages) == 2:
+                team.secrets[NAME].repositories[:] = [each for each in range(150 + given) if each != 5]
+
+    team.server.before = shifts
+    with pytest.raises(Unreachable):
+        team.destination().publish(ONE, VALUE, "v1", 1)
+    assert 101 in team.secrets[NAME].repositories
+    assert team.held() == "theirs"
+    team.destination().publish(ONE, VALUE, "v1", 1)
+    assert team.secrets[NAME].repositories == [each for each in range(150 + given) if each != 5]
+
+
 def test_an_organization_that_does_not_tell_who_may_use_a_secret_is_denied(team):
     team.put()
     with pytest.raises(Denied, match="none of GitHub's"):
