@@ -198,9 +198,16 @@ def test_endpoints_of_the_environment_are_ignored(server: RawServer, target: Iam
 def test_without_an_endpoint_url_the_calls_go_to_aws_whatever_the_environment_says(target: IamKey, monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(lambda _request: listing([])) as other, RawServer(lambda _request: Answer(500)) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", other.url)
-        monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere")
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)  # it refuses CONNECT, so nothing leaves this machine
         real = target.connection.model_copy(update={"endpoint_url": None})
         with pytest.raises(Unreachable, match="ProxyConnectionError"):
             IamKey(real, target.config, target.runtime).live()
         assert other.requests == []
+
+
+def test_certificates_of_the_environment_are_not_trusted(target: IamKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere")
+    client = target._calls._client("iam", boto3.Session(region_name="us-east-1"), {})
+    assert client._endpoint.http_session._verify is True
