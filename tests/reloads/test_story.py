@@ -147,7 +147,7 @@ def test_what_a_reload_lacks_is_said_before_it_is_needed_and_stops_nothing(world
     (tmp_path / "reload").unlink()
     planned = world.run(dry=True, forced=True)
     (found,) = [each for each in planned.findings if each.code == "reload"]
-    assert (planned.exit, found.level, found.text) == (Exit.DONE, Level.WARN, f"app: the program {tmp_path}/reload is not there")
+    assert (planned.exit, found.level, found.text) == (Exit.UNPROVEN, Level.WARN, f"app: the program {tmp_path}/reload is not there")
     done = world.run(forced=True)
     assert (done.exit, done.why) == (Exit.UNPROVEN, "open place")
     assert "reload is not there. install it" in done.message
