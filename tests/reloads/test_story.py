@@ -161,7 +161,7 @@ def test_a_rollout_that_outlasts_a_run_keeps_the_old_one_alive_and_the_next_run_
         workload = server.cluster.deploy("Deployment", "billing", "app")
         file = world.folder / "rotator.yaml"
         login = {"api_server": server.url, "token": {"file": "var/hook"}, "namespace": "billing"}
-        pods = {"type": "kubernetes_rollout", **login, "kind": "Deployment", "name": "app", "timeout": "1s"}
+        pods = {"type": "kubernetes_rollout", **login, "kind": "Deployment", "name": "app", "timeout": "4s"}
         write_private(file, yaml.safe_dump({**yaml.safe_load(file.read_text()), "reloads": {"pods": pods}}))
         world.write_schedule(reload=[{"name": "pods", "ack": "adopted"}])
         world.adopt()
