@@ -27,7 +27,7 @@ _LINE = re.compile(
 )
 _QUOTES = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
 """What a shell takes literally (POSIX, Shell Command Language, 2.2 Quoting)."""
-_SHELL_LINE = re.compile(rf"""(?:{_QUOTES}|[ \t;&|<>()]+\#[^\n]*|[^'"\\])*+""", re.DOTALL)
+_SHELL_LINE = re.compile(rf"""(?=(?P<line>(?:{_QUOTES}|[ \t;&|<>()]+\#[^\n]*|[^'"\\])*))(?P=line)""", re.DOTALL)
 _NO_WORD = re.compile(rf"{_QUOTES}|[ \t;&|<>()]+\#.*", re.DOTALL)
 _CLOSED = {"'": re.compile(r"'(?:\\.|[^'\\])*'", re.DOTALL), '"': re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)}
 _QUOTED_BARE = re.compile(r"(['\"])(?P<value>[A-Za-z0-9_.~-]*)\1")
@@ -47,16 +47,17 @@ class Quote(StrEnum):
 
 _ENTRY = {
     Quote.NONE: re.compile(
-        rf"""[ \t]*(?P<value>(?:{_QUOTES}|(?!(?<=[ \t'"])\#|[;&|]+[A-Za-z_]\w*=)[^ \t])*+)(?P<tail>[ \t]*)""", re.DOTALL
+        rf"""[ \t]*(?=(?P<value>(?:{_QUOTES}|(?!(?<=[ \t'"])\#|[;&|]+[A-Za-z_]\w*=)[^ \t])*))(?P=value)(?P<tail>[ \t]*)""", re.DOTALL
     ),
-    Quote.SHELL: re.compile(rf"""(?P<value>(?:{_QUOTES}|[^ \t'"\\;&|<>()])*+)(?P<tail>[ \t]*(?:[ \t]\#.*)?)""", re.DOTALL),
+    Quote.SHELL: re.compile(rf"""(?=(?P<value>(?:{_QUOTES}|[^ \t'"\\;&|<>()])*))(?P=value)(?P<tail>[ \t]*(?:[ \t]\#.*)?)""", re.DOTALL),
     Quote.DOTENV: re.compile(
         r"""(?:\s*(?P<quoted>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")(?P<behind>\s*(?:\#.*)?)"""
         r"""|(?!\s*['"])\s*(?!(?<=\s)\#)(?P<value>.*?)(?P<tail>\s*(?:\s\#.*)?))""",
         re.DOTALL,
     ),
 }
-"""What may stand behind `=`: one value, and a comment where its readers know them. All else is something that a write would take away."""
+"""What may stand behind `=`: a lookahead and its group again never give back what they took, as `*+` would, which goes astray in the
+Python 3.11.2 of Debian 12. One value, and a comment where its readers know them. All else is something that a write would take away."""
 
 
 def quoted(name: str, value: str, style: Quote) -> str:
