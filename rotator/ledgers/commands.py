@@ -43,10 +43,9 @@ def last_ends(url: str) -> dict[str, list[Ended]]:
     with closing(open_readonly(url)) as ledger:
         found = [document_of(each.line) or {} for each in ledger.last_of(ENDS)]
     ends: dict[str, list[Ended]] = {}
-    for each in found:
-        if isinstance(each.get("spec"), str):
-            well = each.get("outcome") not in (Result.FAILURE, Result.UNKNOWN)
-            ends.setdefault(each["spec"], []).append(Ended(f"{str(each.get('ts', ''))[:19]}Z", str(each.get("reason", "")), well))
+    for each in (one for one in found if isinstance(one.get("spec"), str)):
+        well = each.get("outcome") not in (Result.FAILURE, Result.UNKNOWN)
+        ends.setdefault(each["spec"], []).append(Ended(f"{str(each.get('ts', ''))[:19]}Z", str(each.get("reason", "")), well))
     return ends
 
 

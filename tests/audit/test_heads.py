@@ -1,6 +1,8 @@
 """Heads: from the stores, and from a file that is believed only if it is whole."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from rotator.audit import LEDGER_CHAIN
 from rotator.errors import BadInput, Corrupt, LedgerFailed, Unreachable
 from rotator.ledgers.heads import heads_of, own_head, read_heads, write_heads
 from rotator.ledgers.sqlite import SqliteLedger
+from rotator.ledgers.trouble import of_heads
 from rotator.record import Head, Record
 
 HASH = "0123456789abcdef" * 4
@@ -115,3 +118,11 @@ def test_the_ledgers_own_head_is_its_last_loose_event(tmp_path, make_event):
     ledger._database.execute("UPDATE event SET line = '{}' WHERE row = 3")
     assert own_head(ledger) is None
     ledger.close()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.EIO])
+def test_why_the_heads_cannot_be_written_is_told_with_what_to_do(number):
+    told = of_heads(OSError(number, "no"), Path("/x/heads.json"))
+    assert errno.errorcode[number] in str(told)
+    assert "the file for the heads cannot be written" in str(told)
+    assert told.fix
