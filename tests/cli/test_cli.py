@@ -392,10 +392,3 @@ def test_a_temporary_directory_with_too_long_a_path_is_told_before_any_run(monke
 def test_a_hold_for_longer_than_anybody_lives_is_refused(tmp_path):
     done = run("hold", "orders-db", "--for", "9999999d", "--reason", "for ever", cwd=tmp_path)
     assert (done.returncode, "at most 3650d" in done.stderr) == (2, True)
-
-
-def test_a_time_that_no_date_can_say_is_shown_as_the_last_one():
-    from rotator.cli.runs import when
-
-    assert (when(0.0), when(None)) == ("1970-01-01T00:00:00Z", "")
-    assert when(8_640_000_923_621.6).startswith("9999-12-3")

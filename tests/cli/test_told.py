@@ -42,3 +42,10 @@ def test_an_input_that_is_no_credential_is_named_as_an_operator_knows_it(spec, s
 )
 def test_no_next_look_is_shown_that_lies_in_the_past_or_that_a_daemon_does_not_wait_for(about, shown):
     assert next_look(RunResult(spec="a", why="any", message="", **about), NOW) == shown
+
+
+def test_a_time_that_no_date_can_say_is_shown_as_the_last_one():
+    from rotator.cli.runs import when
+
+    assert (when(0.0), when(None)) == ("1970-01-01T00:00:00Z", "")
+    assert when(8_640_000_923_621.6).startswith("9999-12-3")

@@ -4,13 +4,13 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from labs import LABEL, at_rest, due, names, rotated, with_can, with_target
+from labs import at_rest, due, names, rotated, with_can, with_target
 
 from rotator.audit import EventName, Phase, Result
 from rotator.errors import Conflict, Denied, Exit, Unreachable
 from rotator.model import Can, Credential, Finding, Level, Secret, Settle
 from rotator.record import Lease
-from rotator.rotate import Adopt, Kind, Run, Undo
+from rotator.rotate import Adopt, Kind
 from rotator.rotate.door import Door, scrubbed
 from rotator.rotate.order import Order, Stopped
 from rotator.seam import Interrupted
@@ -19,7 +19,6 @@ from rotator.target import Foreign, Rejected, Unfit
 from rotator.testing.faults import FaultPlan
 from rotator.testing.lab import SHAPES, Lab, in_memory
 from rotator.testing.memory import MemoryPlace
-from rotator.testing.twins import TwinKey
 
 
 def test_what_a_port_raises_carries_nothing_but_our_words():
@@ -262,59 +261,6 @@ def test_a_target_that_lists_nothing_is_not_asked():
     asked = sum(each.effect == "list" for each in lab.ledger.events)
     lab.run()
     assert sum(each.effect == "list" for each in lab.ledger.events) == asked
-
-
-def test_a_dry_run_foresees_what_a_run_then_does(shape):
-    lab = Lab(shape, in_memory())
-    lab.adopt()
-    for seconds in (10_010, 10_400, 11_900, 12_300, 12_700, 30_000):
-        lab.at(seconds)
-        state = lab.documents()
-        foreseen = lab.dry()
-        assert lab.documents() == state
-        done = lab.run()
-        assert [(each.name, each.row, each.phase) for each in foreseen.steps] == [(each.name, each.row, each.phase) for each in done.steps]
-
-
-def test_a_dry_run_writes_no_event_and_makes_no_changing_call(shape):
-    lab = Lab(shape, in_memory())
-    lab.adopt()
-    for seconds in (5_000, 10_010):
-        lab.at(seconds)
-        told, plan = len(lab.ledger.events), FaultPlan({})
-        Run(lab.spec, lab.ports(), lab.ledger, Order(run="dry", home="home", dry=True), lab.seam, plan).go()
-        assert set(plan.kinds) == {Kind.READ}
-        assert len(lab.ledger.events) == told
-
-
-def test_a_dry_run_of_an_undo_and_of_an_orphan_foresees_them():
-    lab = rotated("issue, labels")
-    assert "UNDO" in [str(each.name) for each in lab.dry(Undo()).steps]
-    for seconds in (12_300, 12_700):
-        lab.at(seconds)
-        lab.run()
-    lab.system.keys["key-late"] = TwinKey("late-secret-0123456789-0123456789", lab.seam.now(), label=LABEL)
-    assert "SWEEP" in [str(each.name) for each in lab.dry().steps]
-
-
-def test_a_dry_run_foresees_a_recovery_and_a_reload():
-    from labs import crash_at
-
-    from rotator.spec import ReloadSpec
-
-    lab = due("issue, two slots", reloads=(ReloadSpec("app", 2),))
-    lab.run(plan=crash_at("mint"))
-    foreseen = [str(each.name) for each in lab.dry().steps]
-    assert foreseen[:3] == ["RECOVER", "RECOVER", "ISSUE"]
-    assert "RELOAD" in foreseen
-
-
-def test_a_dry_run_says_what_stands_in_its_way():
-    lab = due("in place")
-    lab.system.users.pop("app")
-    lab.oracle.human_broke_current = True
-    result = lab.dry()
-    assert result.exit in (Exit.FAILED, Exit.HUMAN)
 
 
 def test_a_run_that_was_overtaken_by_its_own_look_raises_no_alarm():

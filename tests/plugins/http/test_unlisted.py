@@ -120,9 +120,12 @@ def test_a_404_that_may_be_a_proxys_is_gone_only_for_a_token_whose_login_is_refu
 
 
 def test_a_404_of_the_service_itself_is_gone(service: Service, server: RawServer) -> None:
-    target(server).revoke(Credential(name="7", secret=None), [])
+    gone = Credential(name="7", secret=None)
+    assert target(server).revoke(gone, []) is None
     service.gone = HTML
-    target(server, **LISTED).revoke(Credential(name="7", secret=None), [])
+    assert target(server, **LISTED).revoke(gone, []) is None
+    with pytest.raises(Unreachable):
+        target(server).revoke(gone, [])
 
 
 @pytest.mark.parametrize("gone", [HTML, EMPTY, JSON], ids=["HTML", "empty", "JSON"])
