@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 
 from rotator.testing.astray.teller import broken
-from rotator.testing.soak.__main__ import prepare
+from rotator.testing.soak.__main__ import workers
 
 
 def main() -> int:
@@ -17,7 +16,7 @@ def main() -> int:
     parser.add_argument("--histories", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     given = parser.parse_args()
-    with ProcessPoolExecutor(os.cpu_count(), initializer=prepare) as pool:
+    with workers(os.cpu_count() or 1) as pool:
         seeds = range(given.first, given.first + given.histories)
         found = [each for each in pool.map(broken, seeds, chunksize=20) if each]
     for each in found:

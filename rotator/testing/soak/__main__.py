@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gc
 import math
+import multiprocessing
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from rotator.rotate import door
@@ -27,6 +29,7 @@ from rotator.testing.histories import draw, less, tell
 from rotator.testing.lab import as_objects
 from rotator.testing.memory_ledger import numbering
 from rotator.testing.shrink import shorter
+from rotator.testing.soak.cores import stay
 from rotator.testing.soak.report import report
 from rotator.testing.soak.state import BAD, State, code_of, commit_of, interpreter
 
@@ -52,14 +55,22 @@ GARBAGE = 100_000
 """Objects made between two looks for garbage: a twentieth of the time is saved."""
 
 
-def prepare() -> None:
-    """Make this process one for many histories."""
+def prepare(begun: Synchronized[int]) -> None:
+    """Make this process one for many histories, the next of those that have begun."""
+    with begun.get_lock():
+        begun.value, mine = begun.value + 1, begun.value
+    stay(mine)
     if hasattr(gc, "set_threshold"):  # PyPy looks for garbage in its own way
         gc.set_threshold(GARBAGE)
     numbered = numbering()
     for module in (door, memory_ledger):
         vars(module)["link"] = numbered
     vars(door)["_ts"] = str  # a sixth of the time of PyPy, whose calendar is pure Python
+
+
+def workers(processes: int) -> ProcessPoolExecutor:
+    """So many processes for many histories, one core for each; to be used as a context."""
+    return ProcessPoolExecutor(processes, initializer=prepare, initargs=(multiprocessing.Value("i", 0),))
 
 
 def chunk(first: int, number: int) -> State:
@@ -90,7 +101,7 @@ def add(state: State, found: State, count: int) -> None:
 def histories(state: State, count: int, until: float, processes: int) -> None:
     """Tell so many more, by so many processes, until then at most. What is counted is kept after each round of some ten seconds."""
     begun, last = time.monotonic(), state.next_seed + count
-    with ProcessPoolExecutor(processes, initializer=prepare) as pool:
+    with workers(processes) as pool:
         while state.next_seed < last and time.monotonic() < until:
             round_end = min(last, state.next_seed + ROUND * CHUNK * processes)
             firsts = range(state.next_seed, round_end, CHUNK)
