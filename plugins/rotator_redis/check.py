@@ -170,7 +170,7 @@ def _strays(around: Around, user: User, known: Sequence[Credential]) -> Iterator
     strange = [each for each in user.hashes if each not in ours]
     if not strange or len(user.hashes) == 1:
         return
-    text, fix = f"user {user.name} has {count(strange)} none of ours", advice(user.name, strange)
+    text, fix = f"user {user.name} has {count(strange)} none of ours", advice(user, strange)
     if around.config.max_live == 1:
         yield Finding(Level.WARN, "stray", f"{text}: the next rotation removes it", fix)
     else:

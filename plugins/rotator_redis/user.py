@@ -42,12 +42,21 @@ class User:
     name: str
     on: bool
     nopass: bool
-    hashes: tuple[str, ...]
-    """Of its passwords; marks of ours are left out."""
-    marks: tuple[str, ...]
+    listed: tuple[str, ...]
+    """Hashes and marks, as ACL GETUSER lists them."""
     rules: Rules
     quotes: bool = False
     """Whether a quote is in one of its rules."""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The fences that runs left."""
+        return tuple(each for each in self.listed if _MARK.fullmatch(each))
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Of its passwords; marks of ours are left out."""
+        return tuple(each for each in self.listed if not _MARK.fullmatch(each))
 
     @property
     def fence(self) -> int:
@@ -73,9 +82,7 @@ def user_of(name: str, reply: Any) -> User | None:
     flags, every = parts.get("flags"), parts.get("passwords")
     if not isinstance(flags, list) or not isinstance(every, list) or not {"on", "off"} & {*flags}:
         raise ValueError("no user")
-    marks = tuple(each for each in every if _MARK.fullmatch(each))
-    hashes = tuple(each for each in every if each not in marks)
-    return User(name, "on" in flags, "nopass" in flags, hashes, marks, Rules.of(parts), has_quotes(reply))
+    return User(name, "on" in flags, "nopass" in flags, tuple(every), Rules.of(parts), has_quotes(reply))
 
 
 def has_quotes(reply: Any) -> bool:
@@ -116,7 +123,7 @@ def with_new(user: User, new: Credential, keep: Sequence[Credential]) -> tuple[s
     kept = _kept(user, others)
     strange = [each for each in user.hashes if each not in (*kept, own)]
     if strange:
-        raise Foreign(f"user {user.name} has {count(strange)} none of ours", advice(user.name, strange))
+        raise Foreign(f"user {user.name} has {count(strange)} none of ours", advice(user, strange))
     return (*kept, own)
 
 
@@ -162,10 +169,12 @@ def count(strange: Sequence[str]) -> str:
     return "a password that is" if len(strange) == 1 else f"{len(strange)} passwords that are"
 
 
-def advice(name: str, strange: Sequence[str]) -> str:
-    """What to do about them. A few digits tell them apart; no hash is printed whole."""
-    begins = ", ".join(each[:8] for each in strange)
-    return f"Find out whose: in ACL GETUSER {quoted(name)} they begin with {begins}; `ACL SETUSER {quoted(name)} !HASH` takes one out"
+def advice(user: User, strange: Sequence[str]) -> str:
+    """What to do about them. They are told by where they stand: eight digits of a hash already confirm a password that was guessed."""
+    places = " and ".join(str(number) for number, each in enumerate(user.listed, 1) if each in strange)
+    name = quoted(user.name)
+    where = f"of the `passwords` in ACL GETUSER {name}, counted from 1, number {places}"
+    return f"Find out whose: {where}; `ACL SETUSER {name} !HASH` takes one out"
 
 
 def quoted(name: str) -> str:

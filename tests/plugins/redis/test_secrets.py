@@ -70,17 +70,16 @@ def test_the_admins_password_is_in_no_exception(make_bench, admin):
     assert leaks(error, "wrong-" if admin == "wrong" else "admin of the tests") == []
 
 
-def test_no_hash_is_in_what_is_said_to_an_operator(make_bench):
-    from rotator.testing.servers.redis import sha256
-
+def test_no_part_of_a_hash_is_in_what_is_said_to_an_operator(make_bench):
     bench = make_bench()
     bench.meddle(bench.current)
     found = bench.make_target().check([bench.current])
     error = raised(lambda: bench.make_target().apply(bench.make_credential(CANARY), [bench.current]))
     said = f"{found} {error}"
     assert "none of ours" in said
-    assert [each for each in bench.server.hashes(bench.user) if each in said] == []
-    assert sha256(bench.current.secret)[:8] not in said
+    hashes = bench.server.hashes(bench.user)
+    assert len(hashes) > 1
+    assert [each for each in hashes if each[:8] in said] == []
 
 
 def test_a_connection_that_breaks_while_the_password_is_set_tells_nothing(make_bench):
