@@ -12,7 +12,7 @@ import signal
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,17 +21,17 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
-from rotator.errors import BadInput, Exit, RotatorError
+from rotator.errors import Exit, RotatorError
 from rotator.load.config import Loaded
 from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.seam import Seam
-from rotator.state import StateDir
+from rotator.state import StateDir, unusable
 from rotator.wakes import INDEX, begin_anew, broken, open_index
 from rotator.worker import Job
 
 LONGEST_SLEEP = 60.0
-"""Seconds: APScheduler waits on the monotonic clock, so a suspend or a clock step makes it late by no more than this."""
+"""Seconds of the monotonic clock after which it goes round its loop at the latest, whatever a suspend or a step of the wall clock did."""
 HEARTBEAT, LOCK = "daemon.alive", "daemon.lock"
 PATIENCE = 1.0
 """Seconds in which a daemon that starts asks for its lock: a health check may hold it for a moment."""
@@ -69,6 +69,8 @@ def ailment(state: Path, seam: Seam) -> str:
         age = seam.now() - (state / HEARTBEAT).stat().st_mtime
     except OSError as error:
         return f"no daemon has gone round its loop here: {state / HEARTBEAT}: {error.strerror}"
+    if age <= -LONGEST_SLEEP:
+        return f"{state / HEARTBEAT} is {-age:.0f} s ahead of the clock: it was set back, and no daemon has gone round its loop since"
     if age >= DEAD_AFTER:
         return f"no daemon has gone round its loop for {age:.0f} s ({state / HEARTBEAT})"
     try:
@@ -88,7 +90,7 @@ class Daemon:
     """One per state directory.
 
     `load` reads the configuration anew, `job` makes the job of a spec, `say` takes what operators should see;
-    trouble with a `level`.
+    trouble with a `level`. `hung_up`: the SIGHUPs that came before `go`.
     """
 
     def __init__(
@@ -100,15 +102,23 @@ class Daemon:
         runner: Runner,
         say: Callable[..., None],
         seam: Seam | None = None,
+        hung_up: Sequence[int] = (),
     ) -> None:
         self.loaded, self.load, self.job, self.runner, self.say, self.seam = loaded, load, job, runner, say, seam or Seam()
         self.woken = threading.Event()
-        self.reload_asked = False
+        self.reload_asked, self.hung_up = False, hung_up
+        self.stuck_since: float | None = None
+        """By `seam.ticks`: since when no process can be had for a run."""
+        self.lost = False
+        """Whether none can be had any more, until the daemon is begun anew."""
         self.state = StateDir(loaded.config.state)
         self.scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
 
     def go(self) -> Exit:
-        """Run until SIGTERM or SIGINT. `BadInput` where the state directory cannot be used; exit 5 where another daemon uses it."""
+        """Run until SIGTERM or SIGINT. `BadInput` where the state directory cannot be used, `StateTrouble` where that may pass.
+
+        Exit 5 where another daemon uses it, 1 where no run can be begun any more.
+        """
         self.state.prepare()
         alone = self._alone()
         if alone is None:
@@ -117,6 +127,7 @@ class Daemon:
         self.open_index()
         for number, act in ((signal.SIGTERM, self._stop), (signal.SIGINT, self._stop), (signal.SIGHUP, self._reload)):
             signal.signal(number, act)
+        self.reload_asked = self.reload_asked or bool(self.hung_up)
         self.scheduler.start()
         notify("READY=1")
         self.say("daemon is ready", specs=len(self.loaded.specs))
@@ -133,7 +144,7 @@ class Daemon:
                 (self.state.path / HEARTBEAT).unlink()
             os.close(alone)
         self.say("daemon has stopped; every step that was begun has ended")
-        return Exit.DONE
+        return Exit.FAILED if self.lost else Exit.DONE
 
     def open_index(self) -> None:
         """Learn when each spec is to be looked at. A lock is waited for; `BadInput` where the index cannot be kept."""
@@ -147,8 +158,8 @@ class Daemon:
                 break
             except (sqlite3.Error, OSError) as error:
                 if not left or isinstance(error, OSError):
-                    where = str(self.state.path / INDEX)
-                    raise BadInput(f"the wake index cannot be used ({error})", where=where, fix="see its disk and its mode") from None
+                    raise unusable("the wake index", self.state.path / INDEX, error, fix="see its disk and its mode") from None
+            self.seam.sleep(LEAST_WAIT)
 
     def _open_index(self) -> None:
         """Begun anew where it is damaged: it is a cache."""
@@ -197,22 +208,31 @@ class Daemon:
         """Collect results, start what is due, sleep until something happens."""
         self.woken.clear()
         following: float | None = self.seam.now() + AGAIN
+        self._reap()  # first: no index is needed to hear how a run ended
         try:
-            if not self.index.there():
-                self._renew()
-            self._collect()
-            if self.reload_asked and not self.runner.stopping:
-                self._load_again()
-            self._start_due()
-            following = self.index.next() if not self.unkept else following
+            following = self._look()
         except sqlite3.Error as error:  # another's write took longer than ours waits, or the disk is full: it may pass
             self.say("the wake index cannot be used; it is tried again", level="warning", error=str(error))
             if broken(error):
                 begin_anew(self.state.path)
+        self._tell_stuck()
         self._beat()
         self._arm(following)
         if self.runner.running or not self.runner.stopping:  # the last run may have ended before this round began
-            self.woken.wait()
+            self.woken.wait(LONGEST_SLEEP)  # APScheduler goes by the wall clock, which may be set back
+
+    def _look(self) -> float | None:
+        """Start what is due; when something is due next. `sqlite3.Error` where the index cannot be used."""
+        if self.runner.stopping:
+            self._keep()
+            return None
+        if not self.index.there():
+            self._renew()
+        self._keep()
+        if self.reload_asked:
+            self._load_again()
+        self._start_due()
+        return self.seam.now() + AGAIN if self.unkept or self.runner.stuck else self.index.next()
 
     def _renew(self) -> None:
         """Somebody has deleted the index, or it was damaged: every spec is looked at once. `sqlite3.Error` where it cannot be opened."""
@@ -227,16 +247,23 @@ class Daemon:
     def _told(self, _future: object) -> None:
         self.woken.set()
 
-    def _collect(self) -> None:
-        """What has ended; and what the index did not take before."""
+    def _reap(self) -> None:
+        """What has ended; and begin what is in line."""
         for result in self.runner.pump(self._told):
             self._ended(result)
+
+    def _keep(self) -> None:
+        """What the index did not take yet."""
         try:
             for name, (says, at, failed) in list(self.unkept.items()):
                 self.index.set(name, says, at, failed, self.seam.now())
                 del self.unkept[name]
         except sqlite3.OperationalError as error:  # what is due is begun all the same; these come again
             self.say("the wake index was not written; it is tried again", level="warning", error=str(error))
+
+    def _collect(self) -> None:
+        self._reap()
+        self._keep()
 
     def _start_due(self) -> None:
         busy = {each.spec.name for each in (*self.runner.running.values(), *self.runner.waiting)}
@@ -282,8 +309,24 @@ class Daemon:
         trigger = DateTrigger(datetime.fromtimestamp(at, UTC))
         self.scheduler.add_job(self.woken.set, trigger, id="wake", replace_existing=True, misfire_grace_time=None)
 
+    def _tell_stuck(self) -> None:
+        """Say once that no process can be had for a run, and once that one can. Where that cannot pass, come to an end."""
+        trouble = self.runner.stuck
+        if trouble and self.stuck_since is None:
+            self.stuck_since = self.seam.ticks()
+            self.say(f"{trouble.what}; it is tried again", level="error", **({"fix": trouble.fix} if trouble.fix else {}))
+        elif not trouble and self.stuck_since is not None:
+            self.stuck_since = None
+            self.say("runs can be begun again")
+        if trouble and trouble.lasts and not self.runner.stopping:
+            self.lost = True
+            self.runner.stop()
+            self.say("the daemon ends, so that it is begun anew: by itself it cannot begin a run any more", level="error")
+
     def _beat(self) -> None:
-        """For the health check, and for systemd's watchdog."""
+        """For the health check, and for systemd's watchdog; withheld once no run could be begun for long."""
+        if self.stuck_since is not None and self.seam.ticks() - self.stuck_since >= DEAD_AFTER:
+            return
         try:
             (self.state.path / HEARTBEAT).touch()
         except OSError as error:
@@ -298,13 +341,27 @@ class Daemon:
             loaded = self.load()
         except RotatorError as error:
             self.say("the new configuration is not valid; the old one stays", level="error", error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a file system or a plugin does as it is read: no run dies of that
+            self.say("the new configuration cannot be read; the old one stays", level="error", error=type(error).__name__)
         else:
-            if loaded.config.state != self.state.path:
-                raise BadInput("the state directory cannot change while the daemon runs", fix="stop it and start it again")
-            self._take(loaded)
-            self.say("configuration loaded", specs=len(loaded.specs))
+            self._change_to(loaded)
         finally:
             notify("READY=1")
+
+    def _change_to(self, loaded: Loaded) -> None:
+        """Go on with it, and say what is gone; the old one stays where the daemon must be begun anew for it, and where nothing is left."""
+        gone = sorted({each.name for each in self.loaded.specs} - {each.name for each in loaded.specs})
+        if loaded.config.state != self.state.path:
+            advice = f"To move it to {loaded.config.state}, stop the daemon and start it again"
+            self.say("the state directory cannot change while the daemon runs; the old configuration stays", level="error", fix=advice)
+        elif gone and not loaded.specs:
+            advice = "Is it mounted? To rotate nothing, stop the daemon"
+            self.say("the new configuration has no spec; the old one stays", level="error", fix=advice)
+        else:
+            self._take(loaded)
+            for name in gone:
+                self.say("this spec is gone, and is not rotated any more", level="warning", spec=name)
+            self.say("configuration loaded", specs=len(loaded.specs))
 
     def _take(self, loaded: Loaded) -> None:
         """Go on with this configuration. Jobs in line are dropped: their specs are due still, and come again by what they say now."""
@@ -314,4 +371,5 @@ class Daemon:
             self.reload_asked = True
             raise
         self.loaded = loaded
+        self.runner.runs, self.runner.per_connection = loaded.config.runs, loaded.config.per_connection
         self.runner.waiting.clear()

@@ -16,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 import pebble
 from pebble import ProcessExpired, concurrent
 
-from rotator.errors import BadInput, Exit
+from rotator.errors import BadInput, Exit, RotatorError
 from rotator.rotate import RunResult
 from rotator.rotate.messages import ENDS
 from rotator.worker import Job, wait_for_job, work
@@ -60,6 +61,17 @@ def preload(types: Iterable[str]) -> list[str]:
     wanted = set(types)
     libraries = [each.module for each in entry_points(group="rotator.preload") if each.name.partition(".")[0] in wanted]
     return [*PRELOAD[:-1], *dict.fromkeys(libraries), PRELOAD[-1]]
+
+
+class NoProcess(RotatorError):
+    """No process can be had for a run now; nothing of it was begun."""
+
+    def __init__(self, error: Exception) -> None:
+        self.lasts = isinstance(error, FileNotFoundError)
+        """Whether that cannot pass: the forkserver's socket is gone, and only a new main makes another."""
+        self.why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+        fix = "Who removes files of the temporary directory?" if self.lasts else "Raise the limit of processes, memory or open files"
+        super().__init__(f"no process can be had for a run ({self.why}); nothing of it was begun", fix=fix)
 
 
 @dataclass
@@ -113,6 +125,8 @@ class Runner:
         self.running: dict[Future[RunResult], Job] = {}
         self.busy: Counter[str] = Counter()
         self.spare: Spare | None = None
+        self.stuck: NoProcess | None = None
+        """Why the last run that was to begin did not."""
         self.ending: dict[str, Future[Any]] = {}
         """The last process of each chain, until it is gone: it may have told its result before."""
 
@@ -123,7 +137,10 @@ class Runner:
             self.stop_writer.close()
 
     def start(self, job: Job, secret: Connection | None = None, *, more: bool = False) -> Future[RunResult]:
-        """Start one run in a process of its own, at once. `more`: another will follow, so its process is forked while this one works."""
+        """Start one run in a process of its own, at once. `more`: another will follow, so its process is forked while this one works.
+
+        `NoProcess` where the machine has none.
+        """
         deadline = job.order.run_time + KILL_AFTER
         before = self.ending.pop(job.spec.chain, None)
         if before:
@@ -131,12 +148,16 @@ class Runner:
         given = secret is not None
         future = self._process(deadline, self.worker, job, self.stop_reader, secret) if given else self._hand_over(job, deadline)
         if more and self.spare is None:
-            self.spare = self._wait()
+            with suppress(NoProcess):  # the next run says so, if there is none for it either
+                self.spare = self._wait()
         return future
 
     def _process(self, deadline: float | None, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         how: dict[str, Any] = {"name": "rotator run", "timeout": deadline, "context": self.context}
-        future: Future[Any] = concurrent.process(**how)(function)(*arguments)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
+        try:
+            future: Future[Any] = concurrent.process(**how)(function)(*arguments)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
+        except (OSError, EOFError, RuntimeError) as error:  # no process, no thread, or a forkserver that could not fork
+            raise NoProcess(error) from None
         return future
 
     def _wait(self) -> Spare:
@@ -148,20 +169,34 @@ class Runner:
 
     def _hand_over(self, job: Job, deadline: float) -> Future[RunResult]:
         """Hand the run to the process that waits for one, or to a new one; by a pipe: what reads it already dies with main."""
-        spare, self.spare = self.spare, None
-        if spare is None or spare.future.done():
-            spare = self._wait()
+        spare, self.spare = self.spare or self._wait(), None
+        told: Future[RunResult] = Future()
+        told.set_running_or_notify_cancel()
         try:
+            collected = _collector(deadline, told)
+        except RuntimeError as error:  # no thread
+            self.spare = spare
+            raise NoProcess(error) from None
+        try:
+            spare = self._given(spare, job)
+        except BaseException:
+            collected.put(None)
+            raise
+        self.ending = {chain: each for chain, each in self.ending.items() if not each.done()} | {job.spec.chain: spare.future}
+        collected.put(spare)
+        return told
+
+    def _given(self, spare: Spare, job: Job) -> Spare:
+        """The process that has the job: this one, or a new one where it has just died."""
+        try:
+            if spare.future.done():
+                raise BrokenPipeError
             spare.pipe.send((self.worker, job))
-        except OSError:  # it has just died
+        except OSError:
             spare = self._wait()
             with suppress(OSError):  # so has this one: its future says how
                 spare.pipe.send((self.worker, job))
-        self.ending = {chain: each for chain, each in self.ending.items() if not each.done()} | {job.spec.chain: spare.future}
-        told: Future[RunResult] = Future()
-        told.set_running_or_notify_cancel()
-        threading.Thread(target=spare.collect, args=(deadline, told), name="result of a run", daemon=True).start()
-        return told
+        return spare
 
     def only(self, job: Job, secret: Connection | None = None) -> RunResult:
         """One run, and its process gone."""
@@ -185,7 +220,10 @@ class Runner:
         self.waiting.append(job)
 
     def pump(self, told: Callable[[Future[RunResult]], None] | None = None) -> list[RunResult]:
-        """Collect what has ended and start what may start; `told` is called (in another thread) when one of those ends."""
+        """Collect what has ended and start what may start; `told` is called (in another thread) when one of those ends.
+
+        Where no process can be had, what is in line stays there, and `stuck` says why.
+        """
         ended = [self._reap(each) for each in list(self.running) if each.done()]
         kept: list[Job] = []
         while self.waiting and len(self.running) < self.runs and not self.stopping:
@@ -195,9 +233,11 @@ class Runner:
                 continue
             try:
                 future = self.start(job, more=bool(self.waiting or kept))
-            except BlockingIOError:  # no process to be had now
+            except NoProcess as error:
+                self.stuck = error
                 kept.append(job)
                 break
+            self.stuck = None
             self.busy[job.spec.connection.name] += 1
             self.running[future] = job
             if told:
@@ -213,13 +253,28 @@ class Runner:
         return result_of(job, future)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[RunResult]:
-        """Run all, and give each result as it comes. One that is not begun because of `stop` has no result."""
+        """Run all, and give each result as it comes. One that is not begun has no result: `stop`, or `stuck`."""
         self.waiting.extend(jobs)
         while True:
             yield from self.pump()
             if not self.running:
                 return self.rest()
             wait(self.running, return_when=FIRST_COMPLETED, timeout=1.0)
+
+
+def _collector(deadline: float, told: Future[RunResult]) -> SimpleQueue[Spare | None]:
+    """A thread that passes on the result of the process that is put here. It is there before the process has a job: if there is no thread
+    to be had, nothing was begun.
+    """
+    given: SimpleQueue[Spare | None] = SimpleQueue()
+
+    def collect() -> None:
+        spare = given.get()
+        if spare:
+            spare.collect(deadline, told)
+
+    threading.Thread(target=collect, name="result of a run", daemon=True).start()
+    return given
 
 
 def result_of(job: Job, future: Future[RunResult]) -> RunResult:

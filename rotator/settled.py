@@ -21,7 +21,8 @@ def use_once() -> None:
         database.execute("PRAGMA user_version").fetchone()
 
 
-signal.signal(signal.SIGTERM, lambda *_: None)  # main says when to end; SIG_IGN would be inherited by what a run starts
+for number in (signal.SIGTERM, signal.SIGHUP):  # main says when to end; SIG_IGN would be inherited by what a run starts
+    signal.signal(number, lambda *_: None)
 use_once()
 gc.collect()
 gc.freeze()

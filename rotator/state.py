@@ -5,6 +5,7 @@ It holds no secret, and may be lost: then a dead runner's lease is waited out in
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -12,12 +13,26 @@ import secrets
 from pathlib import Path
 from urllib.parse import quote
 
-from rotator.errors import BadInput
+from rotator.errors import BadInput, RotatorError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 HELD = Path("/proc/locks")
 """Linux: every file lock of this machine, a line each (proc(5))."""
 LONGEST_NAME = 200
+PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+"""What a machine is in for a while: nothing is wrong with what was asked."""
+
+
+class StateTrouble(RotatorError):
+    """The state directory cannot be used now; the same command may go through later, as it is."""
+
+
+def unusable(what: str, where: Path, error: Exception, *, fix: str) -> RotatorError:
+    """`BadInput` where the place itself is wrong, `StateTrouble` where that may pass: a full disk, a lock."""
+    number = getattr(error, "errno", None)
+    about = {"where": str(where), "fix": fix}
+    text = f"{what} cannot be used ({os.strerror(number) if number else error})"
+    return BadInput(text, **about) if number and number not in PASSING else StateTrouble(text, **about)
 
 
 class StateDir:
@@ -27,16 +42,17 @@ class StateDir:
         self.path = path
 
     def prepare(self) -> None:
-        """Make it, if it is not there. `BadInput` where that cannot be done. May be called twice, and by several processes at once."""
+        """Make it, if it is not there. `BadInput` where that cannot be done, `StateTrouble` where it cannot now.
+
+        May be called twice, and by several processes at once.
+        """
         try:
             for each in (self.path, self.path / "locks"):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._id_file.exists():
                 self._new_id()
         except OSError as error:
-            raise BadInput(
-                f"the state directory cannot be used ({error.strerror})", where=str(self.path), fix="give another with --state"
-            ) from None
+            raise unusable("the state directory", self.path, error, fix="see its disk and its mode, or give another with --state") from None
 
     @property
     def _id_file(self) -> Path:

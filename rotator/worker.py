@@ -172,7 +172,7 @@ def _children() -> list[int]:
 
 
 def calm(_signal: int, _frame: Any) -> None:
-    """SIGTERM: main says by the stop pipe when to end; a run finishes its step."""
+    """SIGTERM, SIGHUP: main says by the stop pipe when to end; a run finishes its step."""
 
 
 @cache
@@ -183,7 +183,8 @@ def settle_in() -> None:
     adopt_orphans()
     drop_prints()
     forget_environment()
-    signal.signal(signal.SIGTERM, calm)  # also while it waits: a group's SIGTERM must not make a run "died" that has not begun
+    for number in (signal.SIGTERM, signal.SIGHUP):  # also while it waits: a group's signal must not make a run "died" that has not begun
+        signal.signal(number, calm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     guard_hooks()  # a thread or destructor of a plugin that raises would print its message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def command(options: Options, healthy: bool) -> int:
     """
     from rotator.cli.runs import held_ledger, make_job, new_runner, without_unready
     from rotator.daemon import Daemon, ailment
-    from rotator.load import refuse_unready
+    from rotator.load import Invalid, refuse_loose, refuse_unready
     from rotator.logs import configure, logger
     from rotator.seam import Seam
 
@@ -35,18 +36,30 @@ def command(options: Options, healthy: bool) -> int:
             click.echo(f"rotator: {ill}", err=True)
         return Exit.FAILED if ill else Exit.DONE
     configure(options.log_level, json=options.json)
+    hung_up: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _: hung_up.append(number))  # as early as it may come
+
+    def warned(loaded: Loaded) -> Loaded:
+        for each in loaded.warnings:
+            logger().warning(str(each))
+        return loaded
 
     def load() -> Loaded:
         loaded = options.load()
         refuse_unready(loaded)
-        return loaded
+        return warned(loaded)
 
     def first() -> Loaded:
+        """With the specs whose secrets are not there yet: each of their runs looks again."""
         loaded = options.load_lenient()
-        told, _ = without_unready(loaded, list(loaded.specs))
-        for each in told.problems:
+        refuse_loose(loaded)
+        try:
+            problems = without_unready(loaded, list(loaded.specs))[0].problems
+        except Invalid as error:  # of none of them
+            problems = (*loaded.problems, *error.problems)
+        for each in problems:
             logger().error(str(each))
-        return loaded  # with those whose secrets are not there yet: each of their runs looks again
+        return warned(loaded)
 
     def job(loaded: Loaded, name: str) -> Job:
         spec = loaded.spec(name)
@@ -58,4 +71,5 @@ def command(options: Options, healthy: bool) -> int:
 
     loaded = first()
     with held_ledger(loaded):
-        return Daemon(loaded, load=load, job=job, runner=new_runner(loaded), say=say).go()
+        runner = new_runner(loaded, (signal.SIGTERM, signal.SIGINT))
+        return Daemon(loaded, load=load, job=job, runner=runner, say=say, hung_up=hung_up).go()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator.cli import Options, render
-from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, told_of, when
+from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, stopped, told_of, when
 from rotator.errors import Exit, worst
 
 if TYPE_CHECKING:
@@ -29,10 +29,14 @@ def command(options: Options, names: tuple[str, ...], force: bool) -> int:
     jobs = [make_job(loaded, each, options=options, named=bool(names), forced=force, dry=True) for each in specs]
     found = {each.spec: each for each in runner.run(jobs)}
     results = [found[each.name] for each in specs if each.name in found]
-    code = worst([*(each.exit for each in results), *([Exit.BAD_INPUT] if loaded.problems else [])])
+    not_begun = len(specs) - len(results)
+    codes = [*(each.exit for each in results), *([Exit.BAD_INPUT] if loaded.problems else [])]
+    if not_begun:
+        codes.append(stopped(not_begun, runner.stuck))
+    code = worst(codes)
     if options.json:
         problems = [vars(each) for each in loaded.problems]
-        render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": 0})
+        render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": not_begun})
     else:
         for each in results:
             show(each)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rotator.load.config import Config
     from rotator.model import Finding
     from rotator.rotate import Command, RunResult
-    from rotator.runner import Runner
+    from rotator.runner import NoProcess, Runner
     from rotator.spec import RotationSpec
     from rotator.step import Step
     from rotator.worker import Job
@@ -105,16 +106,20 @@ def make_job(loaded: Loaded, spec: RotationSpec, *, options: Options | None = No
     return Job(spec=spec, config=config.only(spec), order=asked, classes=classes, log_level=level, json_logs=as_json)
 
 
-def new_runner(loaded: Loaded) -> Runner:
-    """A runner with the owner's limits, that SIGTERM and SIGINT stop after the present steps."""
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def new_runner(loaded: Loaded, ending: Iterable[signal.Signals] = ENDING) -> Runner:
+    """A runner with the owner's limits, that these signals stop after the present steps; a SIGHUP that `nohup` ignores stays ignored."""
     from rotator.runner import Runner, preload
 
     config = loaded.config
     types = {each.target.type for each in loaded.specs} | {place.by.type for each in loaded.specs for place in each.places}
     types |= {config.reloads[told.name].type for each in loaded.specs for told in each.reloads}
     runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload(types))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: runner.stop())
+    for number in ending:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: runner.stop())
     return runner
 
 
@@ -173,6 +178,14 @@ def held_ledger(loaded: Loaded) -> Iterator[None]:
         yield
 
 
+def announce(jobs: Sequence[Job], state: Path) -> None:
+    """Let a daemon look at these when the runs of now must be over, also if this command is killed in one; `finish` says more."""
+    from rotator.runner import KILL_AFTER
+
+    now = time.time()
+    _tell_daemon(state, [(each.spec.name, now + each.order.run_time + KILL_AFTER + AFTER_FAILURE) for each in jobs])
+
+
 def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
     """The results, with progress on stderr where somebody watches."""
     watched = sys.stderr.isatty() and count > 1
@@ -182,16 +195,21 @@ def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
         yield each
 
 
-def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_begun: int = 0) -> int:
-    """Show the results, and tell a daemon; the exit code is the first of the table that applies to any."""
-    _tell_daemon(loaded.config.state, results)
+def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_begun: int = 0, stuck: NoProcess | None = None) -> int:
+    """Show the results, and tell a daemon; the exit code is the first of the table that applies to any.
+
+    `stuck`: why some were not begun.
+    """
+    soon = time.time() + AFTER_FAILURE
+    wakes = [(each.spec, each.wake or soon) for each in results if each.wake or each.exit is not Exit.DONE]
+    if untold := _tell_daemon(loaded.config.state, wakes):
+        click.echo(untold, err=True)
     _complain(results, json=options.json)
     codes = [each.exit for each in results]
     if loaded.problems:
         codes.append(Exit.BAD_INPUT)
     if not_begun:
-        codes.append(Exit.FAILED)
-        click.echo(f"stopped: {not_begun} specs were not begun", err=True)
+        codes.append(stopped(not_begun, stuck))
     code = worst(codes)
     if options.json:
         problems = [vars(each) for each in loaded.problems]
@@ -201,6 +219,12 @@ def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_be
         rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(next_look(each, now))] for each in results]
         render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)
     return int(code)
+
+
+def stopped(not_begun: int, stuck: NoProcess | None) -> Exit:
+    """Say that some were not begun, and why; the exit code of that."""
+    click.echo(f"stopped: {not_begun} specs were not begun{f': {stuck}' if stuck else ''}", err=True)
+    return Exit.FAILED
 
 
 def next_look(result: RunResult, now: float) -> float | None:
@@ -231,19 +255,17 @@ def _together() -> bool:
         return False
 
 
-def _tell_daemon(state: Path, results: list[RunResult]) -> None:
-    """When each of these specs wants to be looked at again. A daemon that does not hear of it looks within a day."""
+def _tell_daemon(state: Path, wakes: list[tuple[str, float]]) -> str:
+    """When each of these specs wants to be looked at again; gives back what kept us from telling it."""
     import sqlite3
-    import time
 
     from rotator.wakes import tell
 
-    soon = time.time() + AFTER_FAILURE
-    wakes = [(each.spec, each.wake or soon) for each in results if each.wake or each.exit is not Exit.DONE]
     try:
         tell(state, wakes)
     except (sqlite3.Error, OSError) as error:
-        click.echo(f"a daemon on {state} was not told of this ({error}); it looks at these specs within a day", err=True)
+        return f"a daemon on {state} was not told of this ({error}); it looks at these specs within a day"
+    return ""
 
 
 def parse_duration(text: str, option: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +85,12 @@ def load_lenient(
     return Loaded(config, reader.specs, tuple(warnings), tuple(problems), reader.left_out, (folder, *read))
 
 
+def refuse_loose(loaded: Loaded) -> None:
+    """Raises `Invalid` where others can change the files of the configuration."""
+    if problems := [_at_file(each, str(error)) for each, error in _loose(loaded.files)]:
+        raise Invalid(dict.fromkeys(problems))
+
+
 def refuse_unready(loaded: Loaded, specs: Iterable[RotationSpec] | None = None) -> None:
     """What every command that acts looks at first: that others cannot change the files, and that each reference can be read.
 
@@ -124,12 +130,20 @@ def _files(folder: str) -> tuple[list[str], list[Problem], list[Problem]]:
     except OSError as error:
         return [], [_at_file(folder, f"the schedules cannot be read ({error.strerror}): give their directory with --schedules")], []
     odd = [_at_file(folder, "a file's name in here has unusual characters: rename it") for name in names if not name.isprintable()]
-    folders = [name for name in names if Path(folder, name).is_dir()]
+    folders = [name for name in names if _is(Path.is_dir, Path(folder, name))]
     warnings = [_at_file(str(Path(folder, name)), "directories in here are not read: move the files up") for name in folders]
     files = [str(Path(folder, name)) for name in names if name.endswith(SUFFIXES) and name not in folders and name.isprintable()]
     if not files:
         warnings.append(_at_file(folder, "there is no schedule in here: files are named *.yaml"))
     return files, odd, warnings
+
+
+def _is(asked: Callable[[Path], bool], path: Path) -> bool:
+    """The answer, or no where it cannot be had: a folder on the way that we may not enter (Python 3.11 raises there)."""
+    try:
+        return asked(path)
+    except OSError:
+        return False
 
 
 def _read(path: str) -> bytes | Problem:
@@ -171,7 +185,7 @@ def _loose_secrets(config: Config) -> list[Problem]:
     for entries in (config.connections, config.stores, config.destinations, config.reloads):
         for entry in entries.values():
             for ref in references(entry.settings):
-                if isinstance(ref, FileRef) and (config.root / ref.file).exists():
+                if isinstance(ref, FileRef) and _is(Path.exists, config.root / ref.file):
                     try:
                         revealer.check(ref)
                     except BadInput as error:

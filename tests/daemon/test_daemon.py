@@ -211,3 +211,82 @@ def test_ten_thousand_specs_do_not_wake_together():
     moments = {round(spread(f"spec-{number}", 3600.0)) for number in range(10_000)}
     assert len(moments) > 3000
     assert spread("spec-1", 60.0) == spread("spec-1", 60.0)
+
+
+def slow(site):
+    """Nothing is due; the command line's runs take a while, as each connects to a real server. The daemon's index says: in a day."""
+    schedule = site.folder / "schedules/bench.yaml"
+    schedule.write_text(schedule.read_text().replace("every: 2s", "every: 30d"))
+    now = time.time()
+    index = WakeIndex(site.folder / "var" / INDEX)
+    for name, says in index.keep_only(site.adopted().specs, now).items():
+        index.set(name, says, now + 86_400, 0, now)
+    return closing(index)
+
+
+def begun(site, index):
+    """A run by the command line, in a session of its own, that has told the daemon that it begins."""
+    command = [*ROTATOR, "run", site.users[0], "--force"]
+    run = subprocess.Popen(command, cwd=site.folder, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: index.next() < time.time() + 40_000)
+    return run
+
+
+def test_a_run_by_the_command_line_that_is_killed_is_looked_at_once_its_lease_is_over(site):
+    with slow(site) as index:
+        run = begun(site, index)
+        run.kill()
+        run.communicate()
+        assert 200 < index.next() - time.time() < 400
+
+
+@pytest.mark.parametrize("end", [os.kill, os.killpg])
+def test_a_hang_up_ends_no_step_of_a_run_by_the_command_line_or_of_its_group(site, end):
+    with slow(site) as index:
+        run = begun(site, index)
+        end(run.pid, signal.SIGHUP)
+        said, _ = run.communicate(timeout=PATIENCE)
+    assert run.returncode in (0, 1)
+    assert "by itself" not in said
+    assert "Traceback" not in said
+    assert got(site, site.users[0]) == current(site, site.users[0])
+
+
+def test_a_hang_up_while_the_daemon_reads_its_configuration_is_a_reload(site, listener, tmp_path):
+    early = "import os, signal, sys; from rotator import cli; real = cli.Options.load_lenient\n"
+    early += "def load(self):\n    os.kill(os.getpid(), signal.SIGHUP)\n    return real(self)\n"
+    command = [sys.executable, "-c", f"{early}cli.Options.load_lenient = load; sys.exit(cli.main())", "daemon"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=site.folder, env=os.environ | {"NOTIFY_SOCKET": listener.path}, stderr=log, stdout=log)
+        try:
+            wait_for(listener, "READY=1")
+            until(lambda: "configuration loaded" in (tmp_path / "log").read_text())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_daemon_whose_only_secret_is_not_there_yet_starts_and_says_so(site, listener, tmp_path):
+    key = site.folder / "var/store.key"
+    moved = key.rename(tmp_path / "store.key")
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*ROTATOR, "daemon"], cwd=site.folder, env=os.environ | {"NOTIFY_SOCKET": listener.path}, stderr=log, stdout=log
+        )
+        try:
+            wait_for(listener, "READY=1")
+            assert "store.key" in (tmp_path / "log").read_text()
+            moved.rename(key)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("unit", sorted((ROOT / "deploy/systemd").glob("*.service")), ids=lambda each: each.name)
+def test_no_unit_of_ours_skips_a_pass_without_failing(unit):
+    """An unmet Condition is no failure to systemd (systemd.unit(5)): nobody's alarm goes off."""
+    assert "\nCondition" not in unit.read_text()
