@@ -24,9 +24,8 @@ def command(options: Options, healthy: bool) -> int:
 
     SIGHUP loads the configuration anew; where it is not valid the old one stays.
     """
-    from rotator.cli.runs import held_ledger, make_job, new_runner, without_unready
+    from rotator.cli.runs import held_ledger, make_job, new_runner
     from rotator.daemon import Daemon, ailment
-    from rotator.load import Invalid, refuse_loose, refuse_unready
     from rotator.logs import configure, logger
     from rotator.seam import Seam
 
@@ -39,28 +38,6 @@ def command(options: Options, healthy: bool) -> int:
     hung_up: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _: hung_up.append(number))  # as early as it may come
 
-    def warned(loaded: Loaded) -> Loaded:
-        for each in loaded.warnings:
-            logger().warning(str(each))
-        return loaded
-
-    def load() -> Loaded:
-        loaded = options.load()
-        refuse_unready(loaded)
-        return warned(loaded)
-
-    def first() -> Loaded:
-        """With the specs whose secrets are not there yet: each of their runs looks again."""
-        loaded = options.load_lenient()
-        refuse_loose(loaded)
-        try:
-            problems = without_unready(loaded, list(loaded.specs))[0].problems
-        except Invalid as error:  # of none of them
-            problems = (*loaded.problems, *error.problems)
-        for each in problems:
-            logger().error(str(each))
-        return warned(loaded)
-
     def job(loaded: Loaded, name: str) -> Job:
         spec = loaded.spec(name)
         assert spec is not None
@@ -69,7 +46,42 @@ def command(options: Options, healthy: bool) -> int:
     def say(text: str, level: str = "info", **about: Any) -> None:
         getattr(logger(), level)(text, **about)
 
-    loaded = first()
+    loaded = _first(options)
     with held_ledger(loaded):
         runner = new_runner(loaded, (signal.SIGTERM, signal.SIGINT))
-        return Daemon(loaded, load=load, job=job, runner=runner, say=say, hung_up=hung_up).go()
+        return Daemon(loaded, load=lambda: _load(options), job=job, runner=runner, say=say, hung_up=hung_up).go()
+
+
+def _load(options: Options) -> Loaded:
+    """The configuration anew, whole. `RotatorError` where anything is wrong with it, or a secret is not there."""
+    from rotator.load import refuse_unready
+
+    loaded = options.load()
+    refuse_unready(loaded)
+    return _warned(loaded)
+
+
+def _first(options: Options) -> Loaded:
+    """The configuration at the start, less what is wrong; with the specs whose secrets are not there yet: each of their runs looks again."""
+    from rotator.cli.runs import without_unready
+    from rotator.load import Invalid, refuse_loose
+    from rotator.logs import logger
+
+    loaded = options.load_lenient()
+    refuse_loose(loaded)
+    try:
+        problems = without_unready(loaded, list(loaded.specs))[0].problems
+    except Invalid as error:  # of none of them
+        problems = (*loaded.problems, *error.problems)
+    for each in problems:
+        logger().error(str(each))
+    return _warned(loaded)
+
+
+def _warned(loaded: Loaded) -> Loaded:
+    """With what `validate` warns of said."""
+    from rotator.logs import logger
+
+    for each in loaded.warnings:
+        logger().warning(str(each))
+    return loaded
