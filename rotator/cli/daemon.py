@@ -62,7 +62,7 @@ def _load(options: Options) -> Loaded:
 
 
 def _first(options: Options) -> Loaded:
-    """The configuration at the start, less what is wrong; with the specs whose secrets are not there yet: each of their runs looks again."""
+    """The configuration at the start, less what is wrong; with specs whose secrets are not there yet: each of their runs looks again."""
     from rotator.cli.runs import without_unready
     from rotator.load import Invalid, refuse_loose
     from rotator.logs import logger
