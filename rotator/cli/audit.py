@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rotator.cli import Options, render
-from rotator.errors import Exit, LedgerFailed, RotatorError
+from rotator.errors import BadInput, Exit, RotatorError
 
 if TYPE_CHECKING:
     from rotator.ledgers.show import Filter
@@ -41,14 +41,14 @@ def _filter(spec: str | None, rotation: str | None, run: str | None, since: str 
 
 
 def _ledger(options: Options, given: str | None) -> str:
-    """The URL of the ledger that is meant. `LedgerFailed` where `--ledger` names a file that is not there."""
+    """The URL of the ledger that is meant. `BadInput` where `--ledger` names a file that is not there: nothing was looked at."""
     from rotator.ledgers.place import path_of
 
     if given is None:
         return options.load_lenient().config.ledger_url
     if not path_of(given).exists():
         fix = "write --ledger sqlite:///PATH; a fourth slash begins an absolute path"
-        raise LedgerFailed("no ledger is there", where=str(path_of(given)), fix=fix)
+        raise BadInput("no ledger is there", where=str(path_of(given)), fix=fix)
     return given
 
 
@@ -65,11 +65,13 @@ def show(options: Options, ledger: str | None, spec: str | None, rotation: str |
         click.echo(line if options.json else render.clean(line))
         some = True
     if spec is not None and not some and not ledger:
-        _unknown(options, spec)
+        return _unknown(options, spec)
+    if not some and (run or rotation):
+        click.echo("rotator: no event is of that run or rotation", err=True)
     return Exit.DONE
 
 
-def _unknown(options: Options, name: str) -> None:
+def _unknown(options: Options, name: str) -> Exit:
     """Of a name without events, whether a spec has it: nothing at all would look like nothing done."""
     from difflib import get_close_matches
 
@@ -78,6 +80,8 @@ def _unknown(options: Options, name: str) -> None:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "`rotator --json validate` lists the specs"
         click.echo(render.clean(f"rotator: no spec, and no event that is asked for, is called {name!r}. {hint}"), err=True)
+        return Exit.BAD_INPUT
+    return Exit.DONE
 
 
 @command.command("export")
@@ -107,7 +111,7 @@ def export(
 def verify(options: Options, ledger: str | None, heads: str | None) -> int:
     """Prove that no event at or below the records' heads was edited, deleted, inserted or moved.
 
-    Exit code 0: whole; 1: tampered, and the first bad event is named; 3: the heads were not compared.
+    Exit code 0: whole; 1: tampered, and the first bad event is named; 2: nothing was looked at; 3: the heads were not compared.
     """
     from rotator.cli.stores import open_stores
     from rotator.ledgers.commands import verify_ledger

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator.cli import Options, render
-from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, stopped, told_of, when
+from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, refuse_force_of_all, stopped, told_of, when
 from rotator.errors import Exit, worst
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @click.command("dry-run")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--force", is_flag=True, help="As `run --force` would.")
+@click.option("--force", is_flag=True, help="As `run --force` would; needs NAME.")
 @click.pass_obj
 def command(options: Options, names: tuple[str, ...], force: bool) -> int:
     """Look at target, store and places for real, and print the steps that `run` would take, what would be revoked and when.
 
     It takes no lock, writes no event and changes nothing. Exit code 0: run could do all of it; else what stands in its way.
     """
+    refuse_force_of_all(names, force=force)
     loaded, specs = acting(options, names)
     runner = new_runner(loaded)
     jobs = [make_job(loaded, each, options=options, named=bool(names), forced=force, dry=True) for each in specs]
@@ -39,19 +40,19 @@ def command(options: Options, names: tuple[str, ...], force: bool) -> int:
         render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": not_begun})
     else:
         for each in results:
-            show(each)
+            show(each, one_secret=each.spec in {one.name for one in specs if one.shape in ("in place", "swap")})
     return int(code)
 
 
-def show(result: RunResult) -> None:
-    """One spec: what was found, each line of what mends it, and the steps."""
+def show(result: RunResult, *, one_secret: bool = False) -> None:
+    """One spec: what was found, each line of what mends it, and the steps. `one_secret`: setting the new one ends the old one."""
     render.line(f"{result.spec}: {result.message}" + (f". {result.fix}" if result.fix else ""))
     for each in map(finding_document, result.findings):
         render.line(f"  {each['level']}: {each['text']}")
         for line in (each["fix"] or "").splitlines():
             render.line(f"      {line}")
     for step in result.steps:
-        render.line(f"  would {words(step)}")
+        render.line(f"  would {words(step)}{GAP if one_secret and step.name in ('APPLY', 'ISSUE') else ''}")
 
 
 def words(step: Step) -> str:
@@ -66,6 +67,7 @@ def words(step: Step) -> str:
     return f"{told}: {step.why}" if step.why else told
 
 
+GAP = ": the old one dies here, and who has it is cut off until PUBLISH has shown the new one"
 TOLD = {
     "STAGE": "choose user and secret, and keep them in the record",
     "RESERVE": "note which ids live",

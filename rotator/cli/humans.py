@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rotator.cli import Options
-from rotator.cli.runs import acting, announce, finish, make_job, new_runner
+from rotator.cli.runs import acting, announce, finish, make_job, new_runner, trigger
 
 if TYPE_CHECKING:
     from rotator.rotate import Command
@@ -19,7 +19,7 @@ def one(options: Options, name: str, command: Command, values: dict[str, str] | 
     runner = new_runner(loaded)
     if not specs:
         return finish(options, loaded, [])
-    job = make_job(loaded, specs[0], options=options, command=command, named=True, **order)
+    job = make_job(loaded, specs[0], options=options, command=command, named=True, **{"trigger": trigger(human=True), **order})
     announce([job], loaded.config.state)
     if values is None:
         return finish(options, loaded, [runner.only(job)])

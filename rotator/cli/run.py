@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator.cli import Options
-from rotator.cli.runs import acting, announce, finish, held_ledger, make_job, new_runner, parse_duration, told
+from rotator.cli.runs import acting, announce, finish, held_ledger, make_job, new_runner, parse_duration, refuse_force_of_all, told
 from rotator.seam import Seam
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PIECE = 0.5
 
 @click.command("run")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--force", is_flag=True, help="Make one new slot due, once at rest. Skips no grace, hold or gate.")
+@click.option("--force", is_flag=True, help="Make one new slot of NAME due, once at rest. Skips no grace, hold or gate.")
 @click.option("--wait", metavar="DURATION", help="Stay until what waits for grace or soak is done, at most so long.")
 @click.pass_obj
 def command(options: Options, names: tuple[str, ...], force: bool, wait: str | None) -> int:
@@ -34,8 +34,7 @@ def command(options: Options, names: tuple[str, ...], force: bool, wait: str | N
     observed, 0 done and proven or waiting within the policy.
     """
     patience = parse_duration(wait, "--wait") if wait else 0.0
-    if force and not names:
-        raise click.UsageError("--force needs the names of the specs to rotate now")
+    refuse_force_of_all(names, force=force)
     loaded, specs = acting(options, names)
     runner = new_runner(loaded)
     jobs = [make_job(loaded, each, options=options, named=bool(names), forced=force) for each in specs]

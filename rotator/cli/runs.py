@@ -39,11 +39,11 @@ AFTER_FAILURE = 60.0
 """Seconds after which a daemon looks at what failed here."""
 
 
-def trigger() -> str:
-    """Who began this: `ci` where the environment says so, `manual` at a terminal, else `cron`."""
+def trigger(*, human: bool = False) -> str:
+    """Who began this: `ci` where the environment says so, `manual` at a terminal and of what only a human asks for, else `cron`."""
     if os.environ.get("CI"):
         return "ci"
-    return "manual" if sys.stdin.isatty() or sys.stderr.isatty() else "cron"
+    return "manual" if human or sys.stdin.isatty() or sys.stderr.isatty() else "cron"
 
 
 def actor() -> str:
@@ -164,6 +164,12 @@ def _ready(loaded: Loaded, spec: RotationSpec, known: dict[tuple[str, ...], bool
         else:
             known[uses] = True
     return known[uses]
+
+
+def refuse_force_of_all(names: Sequence[str], *, force: bool) -> None:
+    """Rotating everything at once is never meant by an empty list: `UsageError`."""
+    if force and not names:
+        raise click.UsageError("--force needs the names of the specs to rotate now")
 
 
 @contextmanager

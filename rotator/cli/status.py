@@ -179,7 +179,7 @@ def _ways_on(spec: RotationSpec, record: Record, step: Step, seen: Trouble | Non
     why = seen.why if seen else step.why
     end = end_of(why, in_place=spec.in_place) if why in ENDS and (why != "not_before" or step.why != why) else None
     if end and end.fix and end.exit is not Exit.DONE:
-        fix = end.fix.format(spec=spec.name)
+        fix = _second(spec, record) * (why == "foreign_change") + end.fix.format(spec=spec.name)
         yield f"{record.elsewhere}: {fix}" if step.why == "elsewhere" else fix
     if seen and why != step.why:
         yield f"why: `rotator dry-run {spec.name}`"
@@ -190,6 +190,15 @@ def _ways_on(spec: RotationSpec, record: Record, step: Step, seen: Trouble | Non
     elif not step.ends:
         yield f"next: {step.name} of {step.what[0]}" if step.name == "RELOAD" else f"next: {step.name}"
     yield from (f"{each} is not known to show the current one" for each in (_unshown(spec, record) if seen else []))
+
+
+def _second(spec: RotationSpec, record: Record) -> str:
+    """What to do where a human may have the second user or secret, which was to be ended; the run itself said which of the two it is."""
+    q, second = record.previous, {"alternating": "--take-second", "overlapping": "--drop-second"}.get(spec.shape)
+    if not second or not q or q.revoked or not (q.revoke_intent or q.disable_intent):
+        return ""
+    adopt = f"`rotator adopt {spec.name} --from …` with that, and {second}"
+    return f"if what `rotator get {spec.name}` shows works, a human has the old one: once nobody needs it, {adopt}; else "
 
 
 def _of_previous(spec: RotationSpec, q: Previous) -> str:

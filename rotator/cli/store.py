@@ -78,7 +78,7 @@ def move(options: Options, name: str, to: str, origin: str | None, overwrite: bo
     says where the new one is. The old place is left as it is. Cut off: run it again. When it is done, write the new
     store in the schedule: until then nothing is rotated. With `--from` the schedule may name either store already.
     """
-    from rotator.cli.runs import acting, finish, make_job, new_runner
+    from rotator.cli.runs import acting, finish, make_job, new_runner, trigger
     from rotator.rotate import Move
 
     loaded, specs = acting(options, [name])
@@ -86,7 +86,7 @@ def move(options: Options, name: str, to: str, origin: str | None, overwrite: bo
         return finish(options, loaded, [])
     spec = specs[0].in_store(_store(loaded.config, origin).named) if origin else specs[0]
     asked = Move(_there(options, loaded, spec, to), overwrite)
-    job = make_job(loaded, spec, options=options, command=asked, named=True)
+    job = make_job(loaded, spec, options=options, command=asked, named=True, trigger=trigger(human=True))
     return finish(options, loaded, [new_runner(loaded).only(job)])
 
 

@@ -127,5 +127,5 @@ def _because(document: Mapping[str, Any]) -> str:
     """Why, and what went wrong."""
     kind, message, code = (_text(document, name) for name in ("error_type", "error_message", "error_code"))
     reason = _text(document, "reason")
-    trouble = f"{kind}{f' ({code})' if code else ''}{f': {message}' if message else ''}"
+    trouble = ": ".join(each for each in (f"{kind}{f' ({code})' if code else ''}", message) if each)
     return "".join(f": {each}" for each in (reason, trouble) if each)

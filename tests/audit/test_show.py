@@ -23,6 +23,10 @@ INTENT = {"phase": Phase.INTENT, "outcome": None, "credential": "orders_b", "tar
             {"outcome": Result.UNKNOWN, "error_type": "Unreachable", "error_message": "db1: no answer", "error_code": "08006"},
             "12:03:11 orders-db APPLY unknown: Unreachable (08006): db1: no answer",
         ),
+        (
+            {"outcome": Result.FAILURE, "reason": "refused", "error_message": "it was gone back already"},
+            "12:03:11 orders-db APPLY failure: refused: it was gone back already",
+        ),
         ({"outcome": Result.FAILURE, "error_type": "Denied"}, "12:03:11 orders-db APPLY failure: Denied"),
         ({"step": None, "event": EventName.RUN_END, "phase": None, "reason": "rest"}, "12:03:11 orders-db run.end success: rest"),
         (

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 import sys
 
-from rotator.cli import dry_run, render
+import pytest
+
+from rotator.cli import dry_run, main, render
 from rotator.errors import Exit
 from rotator.model import Finding, Level
 from rotator.rotate import RunResult
+from rotator.step import Name, Step
 
 
 def test_a_table_for_a_pipe_is_as_wide_as_it_needs_to_be(capsys):
@@ -47,6 +50,25 @@ def test_a_dry_run_shows_what_mends_a_finding_below_it_line_by_line(capsys):
         "      -- first find out whose",
         "      ALTER ROLE b NOLOGIN;",
     ]
+
+
+def test_a_dry_run_announces_the_gap_of_one_secret_and_no_other(capsys):
+    steps = (Step(Name.APPLY, 8, "act"), Step(Name.PROMOTE, 10))
+    result = RunResult(spec="a", exit=Exit.DONE, why="at rest", message="", steps=steps)
+    for one_secret, said in (
+        (True, "APPLY set the new secret at the target: the old one dies here"),
+        (False, ""),
+    ):
+        dry_run.show(result, one_secret=one_secret)
+        told = capsys.readouterr().out
+        assert said in told
+        assert told.count("cut off") == one_secret
+
+
+@pytest.mark.parametrize("command", ["run", "dry-run"])
+def test_force_without_a_name_rotates_nothing_and_foretells_nothing(command, capsys):
+    assert main([command, "--force"]) == 2
+    assert "--force needs the names of the specs" in capsys.readouterr().err
 
 
 ROWS = [

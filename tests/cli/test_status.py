@@ -154,6 +154,17 @@ def test_a_run_that_goes_on_and_a_record_that_says_worse_are_not_hidden_by_what_
     assert (aged["state"], aged["exit"]) == ("open place, overdue", Exit.UNPROVEN)
 
 
+@pytest.mark.parametrize(("shape", "word"), [("alternating", "--take-second"), ("overlapping", "--drop-second"), ("issue, two slots", "")])
+def test_where_a_human_may_have_the_old_one_that_was_to_be_revoked_status_says_how_it_is_given_up(shape, word):
+    lab = rotated(shape)
+    record = lab.record()
+    dying = record.but(previous=replace(record.previous, revoke_intent=lab.seam.now()))
+    for each, said in ((dying, word), (record, "")):
+        row = describe(lab.spec, each, lab.seam.now(), ended("-foreign_change"))
+        assert (row["state"], row["exit"]) == ("foreign_change", Exit.HUMAN)
+        assert (said in row["waits_for"], row["waits_for"].count("-second")) == (True, int(bool(said)))
+
+
 # ---- which end counts
 
 
