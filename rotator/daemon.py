@@ -324,8 +324,9 @@ class Daemon:
             self.say("the daemon ends, so that it is begun anew: by itself it cannot begin a run any more", level="error")
 
     def _beat(self) -> None:
-        """For the health check, and for systemd's watchdog; withheld once no run could be begun for long."""
-        if self.stuck_since is not None and self.seam.ticks() - self.stuck_since >= DEAD_AFTER:
+        """For the health check, and for systemd's watchdog; withheld once no run could be begun for long, but not as the last ones end."""
+        stuck = 0.0 if self.stuck_since is None or self.runner.stopping else self.seam.ticks() - self.stuck_since
+        if stuck >= DEAD_AFTER:
             return
         try:
             (self.state.path / HEARTBEAT).touch()

@@ -99,6 +99,9 @@ def test_a_daemon_that_could_begin_no_run_for_long_gives_no_sign_of_life(looked,
     looked.seam.sleep(DEAD_AFTER)
     looked.daemon._round()
     assert not beat.exists()
+    looked.daemon.runner.stop()  # what goes on ends first: systemd is not to kill it
+    looked.daemon._round()
+    assert beat.exists()
 
 
 def test_where_the_forkservers_socket_is_gone_what_goes_on_ends_and_the_daemon_too(looked, monkeypatch):
