@@ -49,6 +49,10 @@ _ONE_VALUE = {
 """By type. No other distribution can offer a type of the same name."""
 
 
+_FILES = frozenset({"env_file", "file"})
+"""Types whose settings say all of where they are."""
+
+
 def one_value(entry: Connection) -> OneValue | None:
     """What lets this destination hold one value alone; None: it holds several, or is not ours."""
     found = _ONE_VALUE.get(entry.type)
@@ -58,3 +62,8 @@ def one_value(entry: Connection) -> OneValue | None:
 def one_field(store: Connection) -> OneValue | None:
     """What lets this store show one field alone: it could never show a credential."""
     return one_value(store) if store.type == _AWS else None
+
+
+def reads_path(entry: Connection) -> bool:
+    """Whether a `path` in a schedule means something here. A stranger's destination may read it, whatever `by_path` says."""
+    return entry.type not in _FILES

@@ -8,7 +8,7 @@ from rotator.destination import Attested
 from rotator.generate import check_policy, strength
 from rotator.load import shapes
 from rotator.load.draft import Draft, Wrong
-from rotator.load.fit import OneValue, one_field, one_value
+from rotator.load.fit import OneValue, one_field, one_value, reads_path
 from rotator.model import Reached, Shape
 from rotator.schedule import spoken
 
@@ -97,6 +97,8 @@ def places(d: Draft) -> Wrong:
             yield where, "nobody can look whether this place shows it: write `accept: attested` if that will do"
         if wish.accept is not None and not issubclass(cls, Attested):
             yield (*where, "accept"), "this place can be read back, and is: leave it out"
+        if wish.path is not None and not reads_path(entry):
+            yield (*where, "path"), f"nothing reads this: the file is what `{entry.name}` in rotator.yaml names; leave it out"
         one = one_value(entry)
         if not wish.keys and not cls.by_path and not one:
             yield where, f"`keys` says what the fields are called here: `keys: {{NAME: {d.facts.fields[1]}}}`"

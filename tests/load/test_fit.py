@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from load_kit import TEAM as TOY_TEAM
 from load_kit import write_config
 
 from rotator.destinations.file import FileSettings
@@ -119,3 +120,36 @@ def test_a_destination_of_somebody_else_is_asked_nothing():
     settings = FileSettings(path="x", format="raw")
     assert fit.one_value(Connection("ours", "file", settings)) is not None
     assert fit.one_value(Connection("theirs", "theirs", settings)) is None
+
+
+# ---- what nothing reads
+
+
+@pytest.mark.parametrize("settings", ["type: env_file, path: out/env", "type: file, format: json, path: out/it", RAW])
+def test_a_path_for_a_destination_that_is_one_file_is_an_error_at_its_line(settings, tmp_path):
+    wrong = told(tmp_path, settings, "path: foo, keys: {value: password}")
+    assert wrong == ["orders.yaml:10: nothing reads this: the file is what `place` in rotator.yaml names; leave it out"]
+
+
+def test_every_destination_of_ours_either_reads_a_path_or_refuses_it():
+    ours = [each.name for each in plugins.found(plugins.DESTINATIONS) if each.origin == "rotator"]
+    settings = FileSettings(path="x", format="raw")
+    for each in ours:
+        assert fit.reads_path(Connection("place", each, settings)) is plugins.destination_class(each).by_path
+
+
+def test_a_path_for_a_destination_of_somebody_else_is_left_to_it(plugin_dir, tmp_path):
+    team = TOY_TEAM.replace("{destination: env, keys", "{destination: env, path: foo, keys")
+    made = load(write_config(tmp_path, orders=team), plugin_dirs=[plugin_dir]).spec("keys")
+    assert [each.place.path for each in made.places if each.by.name == "env"] == ["foo"]
+
+
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_a_newline_of_a_file_that_is_no_raw_value_is_an_error_at_its_line(format, tmp_path):
+    wrong = told(tmp_path, f"type: file, format: {format}, path: out/it, newline: true", "keys: {pw: password}")
+    assert wrong == ["rotator.yaml:12: nothing reads this but `format: raw`: leave it out"]
+
+
+@pytest.mark.parametrize("newline", ["true", "false"])
+def test_a_newline_of_a_raw_value_is_taken(newline, tmp_path):
+    assert told(tmp_path, f"{RAW}, newline: {newline}", "keys: {value: password}") == []
