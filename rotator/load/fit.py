@@ -64,6 +64,11 @@ def one_field(store: Connection) -> OneValue | None:
     return one_value(store) if store.type == _AWS else None
 
 
+def openness(entry: Connection) -> str | None:
+    """Who may read or change the secret by the `mode` in rotator.yaml, beside those that should."""
+    return getattr(entry.settings, "openness", None) if entry.type in _FILES else None
+
+
 def reads_path(entry: Connection) -> bool:
     """Whether a `path` in a schedule means something here. A stranger's destination may read it, whatever `by_path` says."""
     return entry.type not in _FILES

@@ -153,3 +153,37 @@ def test_a_newline_of_a_file_that_is_no_raw_value_is_an_error_at_its_line(format
 @pytest.mark.parametrize("newline", ["true", "false"])
 def test_a_newline_of_a_raw_value_is_taken(newline, tmp_path):
     assert told(tmp_path, f"{RAW}, newline: {newline}", "keys: {value: password}") == []
+
+
+# ---- who else the mode of a file lets in
+
+FILES = ["type: env_file, path: out/env", "type: file, format: json, path: out/it"]
+
+
+@pytest.mark.parametrize("settings", FILES)
+@pytest.mark.parametrize("mode", ["0600", "0640", "440", "0750"])
+def test_a_mode_that_lets_nobody_else_in_is_valid_when_strict(settings, mode, tmp_path):
+    assert told(tmp_path, f'{settings}, mode: "{mode}"', "keys: {PW: password}") == []
+
+
+@pytest.mark.parametrize("settings", FILES)
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("0644", 'every user of this machine may read the secret: write `mode: "0640"`'),
+        ("0660", 'the group may change the secret: write `mode: "0640"`'),
+        ("0664", 'every user of this machine may read the secret and the group may change the secret: write `mode: "0640"`'),
+    ],
+)
+def test_a_mode_by_which_everybody_reads_or_the_group_writes_is_a_warning_at_its_line(settings, mode, says, tmp_path):
+    entry, publish = f'{settings}, mode: "{mode}"', "keys: {PW: password}"
+    assert told(tmp_path, entry, publish) == [f"rotator.yaml:12: {says}"]
+    loaded = load(tmp_path / "rotator.yaml")
+    assert [(each.path, each.text) for each in loaded.warnings] == [("destinations.place.mode", says)]
+
+
+@pytest.mark.parametrize("settings", FILES)
+def test_a_mode_by_which_everybody_writes_is_an_error_also_when_not_strict(settings, tmp_path):
+    told(tmp_path, f'{settings}, mode: "0666"', "keys: {PW: password}")
+    with pytest.raises(Invalid, match=r"rotator.yaml:12: destinations.place.mode: every user of this machine could change the secret"):
+        load(tmp_path / "rotator.yaml")
