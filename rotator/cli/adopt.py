@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,7 +111,17 @@ def _text(where: str) -> str:
     if where == "-":
         return sys.stdin.read(1 << 20)
     if kind == "env":
-        return os.environ.get(name, "")
+        return _variable(name)
     if kind == "file":
         return read_secret_file(str(Path(name)), "the credential's file").reveal()
     raise BadInput("--from: give env:NAME, file:PATH or -")
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise BadInput("--from env: is followed by no name of a variable", fix="give env:NAME, and the credential in that variable")
+    text = os.environ.get(name)
+    if not text:
+        told = "is not set" if text is None else "is empty"
+        raise BadInput(f"--from env:{name}: the environment variable {name} {told}", fix="set it for this command; or give file:PATH or -")
+    return text

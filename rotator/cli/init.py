@@ -59,7 +59,8 @@ def _shown(state: Path, root: Path) -> str:
 def _refuse(paths: list[Path]) -> None:
     there = [str(path) for path in paths if os.path.lexists(path)]
     if there:
-        raise BadInput(f"already there: {', '.join(there)}; nothing was written", fix="move it away first")
+        fix = "leave what is there, it may be in use; begin in another folder: --config FOLDER/rotator.yaml (and --state, --schedules)"
+        raise BadInput(f"already there: {', '.join(there)}; nothing was written", fix=fix)
 
 
 def _write(wanted: dict[Path, str], state: Path) -> Iterator[Path]:

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 
+from pydantic import ValidationInfo, field_validator
+
 from rotator.destination import Foreign, Place, Refused, Secret
 from rotator.destinations.dotenv import NAME
 from rotator.destinations.local import LocalFile, LocalFileSettings
@@ -47,6 +49,13 @@ class FileSettings(LocalFileSettings):
     format: Format
     newline: bool = False
     """Whether a raw value ends with a newline, for readers that want lines."""
+
+    @field_validator("newline")
+    @classmethod
+    def _of_a_raw_value(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("format") in (Format.JSON, Format.YAML):
+            raise ValueError("nothing reads this but `format: raw`: leave it out")
+        return value
 
 
 class File(LocalFile[FileSettings]):

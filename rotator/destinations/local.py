@@ -27,6 +27,14 @@ MOST = 1 << 20
 """Bytes of such a file."""
 
 
+_OPEN = {stat.S_IROTH: "every user of this machine may read the secret", stat.S_IWGRP: "the group may change the secret"}
+
+
+def tighter(mode: int) -> str:
+    """What to write instead of this mode: nothing for others, and no write for the group."""
+    return f'write `mode: "{mode & ~(stat.S_IRWXO | stat.S_IWGRP):04o}"`'
+
+
 class LocalFileSettings(Settings):
     """What every such file has in rotator.yaml."""
 
@@ -44,7 +52,16 @@ class LocalFileSettings(Settings):
     def _octal(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"0?[0-7]{3}", value):
             raise ValueError('write the mode as chmod takes it, in quotes: "0640"')
+        if value is not None and int(value, 8) & stat.S_IWOTH:
+            raise ValueError(f"every user of this machine could change the secret: {tighter(int(value, 8))}")
         return value
+
+    @property
+    def openness(self) -> str | None:
+        """Who else the `mode` lets read or change the secret, and what to write; a word at load. What lets everybody write is refused."""
+        mode = int(self.mode or "0", 8)
+        wrong = [text for bit, text in _OPEN.items() if mode & bit]
+        return f"{' and '.join(wrong)}: {tighter(mode)}" if wrong else None
 
 
 S = TypeVar("S", bound=LocalFileSettings)
@@ -106,7 +123,8 @@ class LocalFile(Destination[S]):
                 writable, shared = os.access(folder.path, os.W_OK | os.X_OK), os.fstat(folder.fd).st_mode & (stat.S_IWOTH | stat.S_ISVTX)
         except PortError as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
-        return list(_findings(path, folder.path, mode, writable=writable, shared=shared == stat.S_IWOTH))
+        fix = f"chmod o= {path}" if self.config.mode is None else f"{tighter(mode)} at this destination in rotator.yaml"
+        return list(_findings(path, folder.path, mode, fix, writable=writable, shared=shared == stat.S_IWOTH))
 
     # ---- where, and as whose
 
@@ -154,14 +172,15 @@ def _read(folder: Folder, name: str, path: str) -> tuple[str, os.stat_result | N
     return data.decode("utf-8", "surrogateescape"), about
 
 
-def _findings(path: str, parent: str, mode: int, *, writable: bool, shared: bool) -> Iterator[Finding]:
+def _findings(path: str, parent: str, mode: int, fix: str, *, writable: bool, shared: bool) -> Iterator[Finding]:
     if not writable:
         text = f"{parent} is not writable for us: the file cannot be replaced"
         yield Finding(Level.FAIL, "privilege.missing", text, "let the user that runs rotator write in that directory")
     if shared:
         yield Finding(Level.WARN, "fitness", f"every user of this machine can replace {path}", f"chmod o-w {parent}")
-    if mode & 0o007:
-        yield Finding(Level.WARN, "fitness", f"{path} can be read by every user of this machine", f"chmod o= {path}")
+    if mode & stat.S_IRWXO:
+        how = "read and changed" if mode & stat.S_IWOTH else "read"
+        yield Finding(Level.WARN, "fitness", f"{path} can be {how} by every user of this machine", fix)
 
 
 def _id(kind: str, name: str, look_up: Callable[[str], int]) -> int:

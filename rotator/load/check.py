@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, get_args
+from datetime import timedelta
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,8 +13,10 @@ from rotator.errors import RotatorError
 from rotator.load.plugins import why
 from rotator.load.problems import Notes, nearest, shown
 from rotator.load.yaml import Block, Items, plain
+from rotator.schedule import spoken
 
 M = TypeVar("M", bound=BaseModel)
+Loc = tuple[int | str, ...]
 _TEXT = "write one plain text here"
 _NUMBER = "write a whole number here"
 _BOOL = "write `true` or `false` here"
@@ -21,6 +24,7 @@ _MAPPING = "write a mapping here, `key: value`"
 _LIST = "write a list here, `[a, b]`"
 _SHAPES = "this is none of the shapes that may stand here"
 _EMPTY = "must not be empty"
+_FEW = "there are too few items in this list"
 REFERENCE = "a secret is a reference: {env: NAME}, {file: path} or {store: name, path: p, field: f}"
 _WORDS = {
     "missing": "this is required",
@@ -32,6 +36,8 @@ _WORDS = {
     "union_tag_invalid": _SHAPES, "union_tag_not_found": _SHAPES,
     "secret_reference": REFERENCE,
 }  # fmt: skip
+_DURATION = re.compile(r"datetime\.timedelta\(([^()]*)\)")
+_COUNTED = re.compile(r" after validation, not \w+")
 _SECRETIVE = re.compile(r"passw|secret|token|api_?key|private|credential", re.IGNORECASE)
 _SHORT, _LONG = 4, 12
 
@@ -53,9 +59,7 @@ def validated(
     try:
         return model.model_validate(plain(data), context={"root": root})
     except ValidationError as error:
-        for each in error.errors(include_input=False, include_url=False, include_context=False):
-            loc = tuple(key for key in each["loc"] if key != "[key]")
-            text = _words(each["type"], each["msg"], loc, model, also)
+        for loc, text in dict.fromkeys(_said(error, model, also)):
             notes.add((*where, *loc), harmless(text, _at(data, loc)), spec)
     except Exception as error:  # noqa: BLE001 - a plugin's model may raise anything
         notes.add(where, told(error, data), spec)
@@ -69,17 +73,48 @@ def told(error: Exception, data: Any) -> str:
     return f"its plugin cannot take these settings ({why(error)})"
 
 
-def _words(type: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel], also: Sequence[str]) -> str:
+def _said(error: ValidationError, model: type[BaseModel], also: Sequence[str]) -> Iterator[tuple[Loc, str]]:
+    """Where, and what. Several items that are missing in one list are one problem of the list."""
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        loc = tuple(key for key in each["loc"] if key != "[key]")
+        if each["type"] == "missing" and isinstance(loc[-1], int):
+            loc = loc[:-1]
+            yield loc, _items(model, loc) or _FEW
+        else:
+            yield loc, _words(each["type"], each["msg"], loc, model, also)
+
+
+def _words(type: str, message: str, loc: Loc, model: type[BaseModel], also: Sequence[str]) -> str:
     if type == "extra_forbidden":
         return _unknown(loc, model, also)
     if type in _WORDS:
         return _WORDS[type]
     if type in ("value_error", "assertion_error"):
         return message.partition(", ")[2]
-    return re.sub(r"^(Input|String|Value|List|Tuple|Dictionary) should", "should", message)
+    return (_items(model, loc) if type == "too_long" else None) or _plainer(message)
 
 
-def _unknown(loc: tuple[int | str, ...], model: type[BaseModel], also: Sequence[str]) -> str:
+def _plainer(message: str) -> str:
+    """The library's words, less its names for things; a duration as YAML has it."""
+    text = re.sub(r"^(Input|String|Value|List|Tuple|Dictionary) should", "should", message)
+    return _DURATION.sub(lambda found: spoken(_seconds(found[1])), _COUNTED.sub("", text))
+
+
+def _seconds(written: str) -> float:
+    """Of the arguments in the representation of a `timedelta`."""
+    return timedelta(**{name: int(count) for name, count in re.findall(r"(\w+)=(-?\d+)", written)}).total_seconds()
+
+
+def _items(model: type[BaseModel], loc: Loc) -> str | None:
+    """How many items belong into the list that stands here; None: it is not always so many."""
+    for one in _models_at(model, loc[:-1]):
+        for each in _parts(_field(one, loc[-1])):
+            if get_origin(each) is tuple and Ellipsis not in get_args(each):
+                return f"write exactly {len(get_args(each))} items here, `[a, b]`"
+    return None
+
+
+def _unknown(loc: Loc, model: type[BaseModel], also: Sequence[str]) -> str:
     """Nothing reads this key."""
     key = str(loc[-1])
     names = {*_names(model, loc[:-1]), *(also if len(loc) == 1 else ())}
@@ -93,11 +128,16 @@ def _unknown(loc: tuple[int | str, ...], model: type[BaseModel], also: Sequence[
 
 def _names(model: type[BaseModel], loc: Sequence[int | str]) -> set[str]:
     """The keys that are read at this place of a model."""
+    return {field.alias or name for one in _models_at(model, loc) for name, field in one.model_fields.items()}
+
+
+def _models_at(model: type[BaseModel], loc: Sequence[int | str]) -> set[type[BaseModel]]:
+    """The models of what stands at this place."""
     models = {model}
     for key in loc:
         inner = {each for one in models for each in _models(_field(one, key))}
         models = inner or models
-    return {field.alias or name for one in models for name, field in one.model_fields.items()}
+    return models
 
 
 def _field(model: type[BaseModel], key: int | str) -> Any:
@@ -105,10 +145,14 @@ def _field(model: type[BaseModel], key: int | str) -> Any:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+    return (each for each in _parts(annotation) if isinstance(each, type) and issubclass(each, BaseModel))
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """The annotation, and all that it is made of."""
+    yield annotation
     for each in get_args(annotation):
-        yield from _models(each)
+        yield from _parts(each)
 
 
 def _at(data: Any, loc: Sequence[int | str]) -> Any:

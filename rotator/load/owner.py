@@ -14,6 +14,7 @@ from rotator.generate import check_policy
 from rotator.load import plugins, shapes
 from rotator.load.check import validated
 from rotator.load.config import Allow, Config, Connection, Policy
+from rotator.load.fit import openness
 from rotator.load.problems import Notes, nearest
 from rotator.load.secrets import located, references
 from rotator.load.yaml import Block, parse
@@ -82,6 +83,7 @@ class _Reader:
         self._references({"connections": connections, "stores": stores, "destinations": destinations, "reloads": reloads})
         for section, entries in (("connections", connections), ("destinations", destinations), ("reloads", reloads)):
             self._unlimited(section, entries)
+        self._opened(destinations)
         ledger = self._ledger(top.audit.ledger if top else None)
         if top:
             self.owned.config = Config(
@@ -174,6 +176,12 @@ class _Reader:
                 self.owned.warnings.add(
                     (section, name), "there is no `allow`: every schedule may use it; write `allow: {schedules: [...]}`"
                 )
+
+    def _opened(self, destinations: Mapping[str, Connection]) -> None:
+        for name, entry in destinations.items():
+            wrong = openness(entry)
+            if wrong:
+                self.owned.warnings.add(("destinations", name, "mode"), wrong)
 
     # ---- between entries
 

@@ -8,6 +8,7 @@ from rotator.destination import Attested
 from rotator.generate import check_policy, strength
 from rotator.load import shapes
 from rotator.load.draft import Draft, Wrong
+from rotator.load.fit import OneValue, one_field, one_value, reads_path
 from rotator.model import Reached, Shape
 from rotator.schedule import spoken
 
@@ -83,6 +84,9 @@ def shape(d: Draft) -> Wrong:
 
 def places(d: Draft) -> Wrong:
     """Consumers get what they need, once, from every place."""
+    whole = one_field(d.store)
+    if whole:
+        yield ("store",), f"store `{d.store.name}` has {whole.shown}, and a store shows all fields: {whole.several}"
     seen: set[str] = set()
     for index, (wish, entry, cls) in enumerate(d.places):
         where = ("publish", index)
@@ -93,13 +97,17 @@ def places(d: Draft) -> Wrong:
             yield where, "nobody can look whether this place shows it: write `accept: attested` if that will do"
         if wish.accept is not None and not issubclass(cls, Attested):
             yield (*where, "accept"), "this place can be read back, and is: leave it out"
-        if not wish.keys and not cls.by_path:
+        if wish.path is not None and not reads_path(entry):
+            yield (*where, "path"), f"nothing reads this: the file is what `{entry.name}` in rotator.yaml names; leave it out"
+        one = one_value(entry)
+        if not wish.keys and not cls.by_path and not one:
             yield where, f"`keys` says what the fields are called here: `keys: {{NAME: {d.facts.fields[1]}}}`"
-        yield from _keys(d, index, wish, by_path=cls.by_path)
+        yield from _keys(d, index, wish, one, by_path=cls.by_path)
 
 
-def _keys(d: Draft, index: int, wish: shapes.Publish, *, by_path: bool) -> Wrong:
+def _keys(d: Draft, index: int, wish: shapes.Publish, one: OneValue | None, *, by_path: bool) -> Wrong:
     where, (public, secret) = ("publish", index, "keys"), d.facts.fields
+    two = d.facts.shape is Shape.ALTERNATING
     for key, source in wish.keys.items():
         if source not in d.facts.fields:
             yield (*where, key), f"the target has no such field: it has `{public}` and `{secret}`"
@@ -107,7 +115,9 @@ def _keys(d: Draft, index: int, wish: shapes.Publish, *, by_path: bool) -> Wrong
             yield (*where, key), "the name of a variable has letters, digits and `_`, and begins with no digit"
     if wish.keys and secret not in wish.keys.values():
         yield where, f"`{secret}` is missing: what is published is proven by logging in with it"
-    if wish.keys and d.facts.shape is Shape.ALTERNATING and public not in wish.keys.values():
+    if one:
+        yield from ((where, each) for each in one.wrong(wish.keys, secret, two=two))
+    elif wish.keys and two and public not in wish.keys.values():
         yield where, f"`{public}` is missing: two users take turns, so consumers must read which one it is"
 
 

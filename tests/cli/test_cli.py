@@ -267,6 +267,16 @@ def test_init_overwrites_nothing_and_then_writes_nothing(there, call, tmp_path):
     assert (tmp_path / there).read_text() == "mine"
 
 
+def test_init_in_a_folder_in_use_says_to_take_another_and_never_to_move_what_is_there(call, tmp_path):
+    assert call("init").returncode == 0
+    told = call("init").stderr
+    assert "var/store.key, var/store; nothing was written" in told
+    assert "leave what is there, it may be in use; begin in another folder: --config FOLDER/rotator.yaml" in told
+    assert "move" not in told
+    (tmp_path / "other").mkdir()
+    assert call("--config", "other/rotator.yaml", "init").returncode == 0
+
+
 def test_init_follows_no_dangling_link(call, tmp_path):
     (tmp_path / "rotator.yaml").symlink_to(tmp_path / "elsewhere")
     assert call("init").returncode == 2

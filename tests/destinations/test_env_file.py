@@ -237,6 +237,12 @@ def test_a_mode_is_what_chmod_takes(mode):
         EnvFileSettings(path="x", mode=mode)
 
 
+@pytest.mark.parametrize(("mode", "instead"), [("0666", "0640"), ("602", "0600"), ("0777", "0750")])
+def test_a_mode_by_which_everybody_could_change_the_secret_is_refused_with_one_to_write(mode, instead):
+    with pytest.raises(ValidationError, match=f'every user of this machine could change the secret: write `mode: "{instead}"`'):
+        EnvFileSettings(path="x", mode=mode)
+
+
 def test_a_lock_that_another_holds_is_unreachable(env):
     with Folder.open(str(env.parent)) as folder, folder.lock(".env.lock", 1, FakeSeam()), pytest.raises(Unreachable, match="held"):
         publish(env, seam=FakeSeam())
@@ -258,6 +264,17 @@ def test_check_warns_of_files_and_directories_that_everybody_reaches(env):
     assert [each.level for each in found] == [Level.WARN, Level.WARN]
     env.parent.chmod(0o1777)
     assert make(env, mode="0640").check() == []
+
+
+def test_check_says_to_mend_the_mode_where_the_settings_hold_it_and_the_file_where_it_alone_does(env):
+    env.chmod(0o644)
+    (by_settings,) = make(env, mode="0664").check()
+    assert by_settings.text == f"{env} can be read by every user of this machine"
+    assert by_settings.fix == 'write `mode: "0640"` at this destination in rotator.yaml'
+    env.chmod(0o666)
+    (by_itself,) = make(env).check()
+    assert by_itself.text == f"{env} can be read and changed by every user of this machine"
+    assert by_itself.fix == f"chmod o= {env}"
 
 
 @root

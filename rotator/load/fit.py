@@ -1,0 +1,74 @@
+"""What the destinations that come with rotator cannot show, whatever is tried: said as files are read, before a run finds it out.
+
+Of a destination that somebody else wrote nobody here knows: it is asked nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rotator.load.config import Connection
+
+
+@dataclass(frozen=True)
+class OneValue:
+    """A setting in rotator.yaml with which a place holds one value, and nothing beside it."""
+
+    key: str
+    value: object
+    several: str
+    """What to take for several fields."""
+    name: str | None = None
+    """What the one key must be called; None: anything."""
+
+    @property
+    def shown(self) -> str:
+        """The setting, and what it means."""
+        return f"`{self.key}: {str(self.value).lower()}`, which holds one value"
+
+    def wrong(self, keys: Mapping[str, str], secret: str, *, two: bool) -> Iterator[str]:
+        """What is wrong with these keys. `two`: consumers must read the user as well as the secret."""
+        if two:
+            yield f"this place has {self.shown}: with two users {self.several}"
+        elif self.name is not None and set(keys) != {self.name}:
+            yield f"this place has {self.shown}: name it `{self.name}`, `keys: {{{self.name}: {secret}}}`; for several {self.several}"
+        elif len(keys) != 1:
+            yield f"this place has {self.shown}: name one, `keys: {{value: {secret}}}`; for several {self.several}"
+
+
+_AWS = "aws_secrets_manager"
+_SLOT = OneValue("format", "value", "set `format: json` in rotator.yaml")
+_ONE_VALUE = {
+    "file": OneValue("format", "raw", "use json, yaml or env_file", "value"),
+    "gitlab_variable": _SLOT,
+    "github_actions": _SLOT,
+    "aws_ssm": _SLOT,
+    _AWS: OneValue("whole", True, "leave `whole` out of rotator.yaml"),
+}
+"""By type. No other distribution can offer a type of the same name."""
+
+
+_FILES = frozenset({"env_file", "file"})
+"""Types whose settings say all of where they are."""
+
+
+def one_value(entry: Connection) -> OneValue | None:
+    """What lets this destination hold one value alone; None: it holds several, or is not ours."""
+    found = _ONE_VALUE.get(entry.type)
+    return found if found and getattr(entry.settings, found.key, None) == found.value else None
+
+
+def one_field(store: Connection) -> OneValue | None:
+    """What lets this store show one field alone: it could never show a credential."""
+    return one_value(store) if store.type == _AWS else None
+
+
+def openness(entry: Connection) -> str | None:
+    """Who may read or change the secret by the `mode` in rotator.yaml, beside those that should."""
+    return getattr(entry.settings, "openness", None) if entry.type in _FILES else None
+
+
+def reads_path(entry: Connection) -> bool:
+    """Whether a `path` in a schedule means something here. A stranger's destination may read it, whatever `by_path` says."""
+    return entry.type not in _FILES

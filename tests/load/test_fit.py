@@ -1,0 +1,189 @@
+"""What the destinations that come with rotator cannot show is an error at load, and of a stranger's nothing is asked."""
+
+from pathlib import Path
+
+import pytest
+from load_kit import TEAM as TOY_TEAM
+from load_kit import write_config
+
+from rotator.destinations.file import FileSettings
+from rotator.load import Invalid, fit, load, plugins
+from rotator.load.config import Connection
+
+OWNER = """version: 1
+environment: test
+connections:
+  pg:
+    type: postgres
+    host: db.internal
+    admin: {username: rotator, password: {env: PG_ADMIN}}
+    allow: {schedules: ["*"]}
+stores:
+  local: {type: file, path: var/store, key: {file: var/store.key}, allow: {schedules: ["*"]}}
+destinations:
+  place: {SETTINGS, allow: {schedules: ["*"]}}
+"""
+TEAM = """version: 1
+rotations:
+  orders-db:
+    owner: team
+    target: {type: postgres, connection: pg, dbname: orders, USERS}
+    store: {name: local, path: orders/db}
+    when: {every: 30d}
+    grace: GRACE
+    publish:
+      - {destination: place, PUBLISH}
+"""
+RAW = "type: file, format: raw, path: out/pw"
+SLOTS = {
+    "gitlab_variable": "type: gitlab_variable, api_url: https://gitlab.internal/api/v4, project: team/orders, token: {env: T}",
+    "github_actions": "type: github_actions, repository: team/orders, token: {env: T}",
+    "aws_ssm": "type: aws_ssm, region: eu-west-1",
+    "aws_secrets_manager": "type: aws_secrets_manager, region: eu-west-1, whole: true",
+}
+ONE, TWO = "username: orders", "usernames: [orders_a, orders_b]"
+
+
+def told(folder, settings, publish, users=ONE, owner=OWNER):
+    """All that `validate --strict` says of one spec that publishes at one place. Grace is as long as any place is stale."""
+    team = TEAM.replace("USERS", users).replace("PUBLISH", publish).replace("GRACE", "2h" if users == TWO else "0s")
+    try:
+        load(write_config(folder, owner.replace("SETTINGS", settings), orders=team), strict=True)
+    except Invalid as error:
+        return [f"{Path(each.file).name}:{each.line}: {each.text}" for each in error.problems]
+    return []
+
+
+# ---- one value and nothing else
+
+
+@pytest.mark.parametrize(
+    "keys", ["keys: {pw: password}", "keys: {value: password, user: username}", "keys: {a: username, b: password}", "keys: {}"]
+)
+def test_keys_that_a_raw_file_cannot_hold_are_an_error_at_load_with_the_one_that_fits(keys, tmp_path):
+    wrong = told(tmp_path, RAW, keys)
+    assert len(wrong) == 1
+    assert wrong[0].startswith(
+        "orders.yaml:10: this place has `format: raw`, which holds one value: name it `value`, `keys: {value: password}`"
+    )
+
+
+@pytest.mark.parametrize("keys", ["{value: password}", "{value: password, user: username}"])
+def test_of_two_users_a_raw_file_never_asks_for_a_second_key_and_says_what_to_take(keys, tmp_path):
+    wrong = told(tmp_path, RAW, f"keys: {keys}", TWO)
+    assert wrong == [
+        "orders.yaml:10: this place has `format: raw`, which holds one value: with two users use json, yaml or env_file",
+    ]
+
+
+@pytest.mark.parametrize("settings", [RAW, RAW.replace("raw", "json")])
+def test_a_raw_file_takes_its_one_value_and_a_json_file_any_key(settings, tmp_path):
+    assert told(tmp_path / "a", settings, "keys: {value: password}") == []
+    assert told(tmp_path / "b", RAW.replace("raw", "json"), "keys: {user: username, pw: password}", TWO) == []
+
+
+@pytest.mark.parametrize("type", SLOTS)
+@pytest.mark.parametrize(
+    ("users", "keys", "says"),
+    [(ONE, "", "name one"), (ONE, ", keys: {a: username, b: password}", "name one"), (TWO, ", keys: {pw: password}", "with two users")],
+)
+def test_a_place_of_one_value_is_given_one_field_or_refused_at_load(type, users, keys, says, tmp_path):
+    accept = ", accept: attested" if type == "github_actions" else ""
+    wrong = [each for each in told(tmp_path / "bad", SLOTS[type], f"path: PW{keys}{accept}", users) if "consumers may read" not in each]
+    assert len(wrong) == 1
+    assert "holds one value" in wrong[0]
+    assert says in wrong[0]
+    fitting = told(tmp_path / "good", SLOTS[type], f"path: PW, keys: {{pw: password}}{accept}")
+    assert [each for each in fitting if "consumers may read" not in each] == []
+
+
+def test_several_fields_fit_where_a_place_of_one_value_holds_an_object(tmp_path):
+    settings = SLOTS["gitlab_variable"] + ", format: json"
+    assert told(tmp_path, settings, "path: PW, keys: {user: username, pw: password}", TWO) == []
+
+
+def test_a_store_that_shows_one_field_as_the_whole_secret_is_an_error_at_load(tmp_path):
+    owner = OWNER.replace("type: file, path: var/store, key: {file: var/store.key}", SLOTS["aws_secrets_manager"])
+    wrong = told(tmp_path, "type: env_file, path: out/env", "keys: {PW: password}", owner=owner)
+    assert any("store `local` has `whole: true`, which holds one value, and a store shows all fields" in each for each in wrong)
+
+
+def test_every_destination_of_ours_that_may_hold_one_value_is_known_to():
+    choices = {"format": ("raw", "value"), "whole": (True,)}
+    ours = [each.name for each in plugins.found(plugins.DESTINATIONS) if each.origin == "rotator"]
+    fields = {each: plugins.destination_class(each).settings.model_fields for each in ours}
+    assert {each for each in ours if choices.keys() & fields[each].keys()} == set(fit._ONE_VALUE)
+    assert all(each.value in choices[each.key] for each in fit._ONE_VALUE.values())
+
+
+def test_a_destination_of_somebody_else_is_asked_nothing():
+    settings = FileSettings(path="x", format="raw")
+    assert fit.one_value(Connection("ours", "file", settings)) is not None
+    assert fit.one_value(Connection("theirs", "theirs", settings)) is None
+
+
+# ---- what nothing reads
+
+
+@pytest.mark.parametrize("settings", ["type: env_file, path: out/env", "type: file, format: json, path: out/it", RAW])
+def test_a_path_for_a_destination_that_is_one_file_is_an_error_at_its_line(settings, tmp_path):
+    wrong = told(tmp_path, settings, "path: foo, keys: {value: password}")
+    assert wrong == ["orders.yaml:10: nothing reads this: the file is what `place` in rotator.yaml names; leave it out"]
+
+
+def test_every_destination_of_ours_either_reads_a_path_or_refuses_it():
+    ours = [each.name for each in plugins.found(plugins.DESTINATIONS) if each.origin == "rotator"]
+    settings = FileSettings(path="x", format="raw")
+    for each in ours:
+        assert fit.reads_path(Connection("place", each, settings)) is plugins.destination_class(each).by_path
+
+
+def test_a_path_for_a_destination_of_somebody_else_is_left_to_it(plugin_dir, tmp_path):
+    team = TOY_TEAM.replace("{destination: env, keys", "{destination: env, path: foo, keys")
+    made = load(write_config(tmp_path, orders=team), plugin_dirs=[plugin_dir]).spec("keys")
+    assert [each.place.path for each in made.places if each.by.name == "env"] == ["foo"]
+
+
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_a_newline_of_a_file_that_is_no_raw_value_is_an_error_at_its_line(format, tmp_path):
+    wrong = told(tmp_path, f"type: file, format: {format}, path: out/it, newline: true", "keys: {pw: password}")
+    assert wrong == ["rotator.yaml:12: nothing reads this but `format: raw`: leave it out"]
+
+
+@pytest.mark.parametrize("newline", ["true", "false"])
+def test_a_newline_of_a_raw_value_is_taken(newline, tmp_path):
+    assert told(tmp_path, f"{RAW}, newline: {newline}", "keys: {value: password}") == []
+
+
+# ---- who else the mode of a file lets in
+
+FILES = ["type: env_file, path: out/env", "type: file, format: json, path: out/it"]
+
+
+@pytest.mark.parametrize("settings", FILES)
+@pytest.mark.parametrize("mode", ["0600", "0640", "440", "0750"])
+def test_a_mode_that_lets_nobody_else_in_is_valid_when_strict(settings, mode, tmp_path):
+    assert told(tmp_path, f'{settings}, mode: "{mode}"', "keys: {PW: password}") == []
+
+
+@pytest.mark.parametrize("settings", FILES)
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("0644", 'every user of this machine may read the secret: write `mode: "0640"`'),
+        ("0660", 'the group may change the secret: write `mode: "0640"`'),
+        ("0664", 'every user of this machine may read the secret and the group may change the secret: write `mode: "0640"`'),
+    ],
+)
+def test_a_mode_by_which_everybody_reads_or_the_group_writes_is_a_warning_at_its_line(settings, mode, says, tmp_path):
+    entry, publish = f'{settings}, mode: "{mode}"', "keys: {PW: password}"
+    assert told(tmp_path, entry, publish) == [f"rotator.yaml:12: {says}"]
+    loaded = load(tmp_path / "rotator.yaml")
+    assert [(each.path, each.text) for each in loaded.warnings] == [("destinations.place.mode", says)]
+
+
+@pytest.mark.parametrize("settings", FILES)
+def test_a_mode_by_which_everybody_writes_is_an_error_also_when_not_strict(settings, tmp_path):
+    told(tmp_path, f'{settings}, mode: "0666"', "keys: {PW: password}")
+    with pytest.raises(Invalid, match=r"rotator.yaml:12: destinations.place.mode: every user of this machine could change the secret"):
+        load(tmp_path / "rotator.yaml")
