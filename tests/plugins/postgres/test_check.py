@@ -152,6 +152,29 @@ class TestAlternating:
         bench.grant()
         assert found(bench) == []
 
+    @pytest.mark.parametrize("missing", ["no role", "one role", "both roles"])
+    def test_a_database_that_does_not_exist_is_told_once_with_what_can_be_done_and_no_grant_is_printed(self, bench, missing):
+        bench.dbname = f"{bench.a}_new"
+        gone = {"no role": [], "one role": [bench.make_credential()], "both roles": [bench.current, bench.make_credential()]}[missing]
+        for each in gone:
+            bench.remove(each)
+        told = [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK]
+        assert [each.code for each in told] == ["fitness", *["principal.missing"] * len(gone)]
+        assert [each.text for each in told if bench.dbname in f"{each.text} {each.fix}"] == [f"there is no database {bench.dbname}"]
+        assert "correct `dbname`" in told[0].fix
+        for each in told:
+            bench.paste(each.fix)
+        bench.grant()
+        assert [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK] == []
+        bench.server.query(f"DROP DATABASE {bench.dbname}")
+
+
+def test_an_admin_whose_own_database_does_not_exist_is_told_to_correct_that_name(make_bench):
+    bench = make_bench()
+    error = raised(lambda: bench.make_target(connection=bench.connection(admin_dbname="nowhere")).check([]))
+    assert isinstance(error, Denied)
+    assert (error.code, error.fix) == ("3D000", "Correct `admin_dbname` of the connection")
+
 
 def test_an_admin_that_is_refused_says_what_to_correct(make_bench):
     error = raised(lambda: make_bench().make_target(admin="wrong").check([]))
