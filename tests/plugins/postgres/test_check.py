@@ -226,24 +226,3 @@ def test_a_revoked_user_is_locked_and_has_no_password(make_bench):
     bench = make_bench()
     bench.make_target().revoke(bench.current, [])
     assert bench.server.query("SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = %s", (bench.a,)) == [(False, None)]
-
-
-def test_the_rights_that_the_manual_names_are_enough(newest, make_bench):
-    import rotator_postgres
-
-    bench = make_bench("newest")
-    bench.admin = "rotator"
-    manual = rotator_postgres.__doc__.partition("The least right of the admin")[2]
-    statements = [line.partition("--")[0].strip() for line in manual.splitlines() if line.strip().startswith(("CREATE", "GRANT"))]
-    assert len(statements) == 4
-    for each in statements:
-        text = each.replace("orders_a, orders_b", f'"{bench.a}", {bench.quoted(bench.b)}').replace(
-            "DATABASE orders", f"DATABASE {bench.dbname}"
-        )
-        newest.query(text)
-    newest.query(f"ALTER ROLE rotator PASSWORD '{newest.verifier('rotator', Secret('admin of the tests 0'))}'")
-    assert found(bench) == found(bench, Level.WARN) == []
-    new = bench.make_credential()
-    bench.make_target().apply(new, [bench.current])
-    bench.make_target().revoke(bench.current, [new])
-    newest.query("DROP OWNED BY rotator", dbname="shared")
