@@ -21,14 +21,8 @@ One role in place (its old password dies as the new one is set), or two roles th
       terminate_sessions: true              # REVOKE ends open sessions of the old role: the default with two, never with one
       options: {search_path: orders}        # settings with which consumers' sessions begin
 
-The least right of the admin, given once by a superuser (per role to rotate, and for `terminate_sessions`):
-
-    CREATE ROLE rotator LOGIN CREATEROLE;   -- then set its password with psql's password command
-    GRANT orders_a, orders_b TO rotator WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;   -- PostgreSQL 16 and later
-    GRANT pg_signal_backend TO rotator;
-    GRANT CONNECT ON DATABASE orders TO rotator;   -- where PUBLIC may not: to compare two roles
-
-`README.md` beside this file says how it works and what it does not do.
+`README.md` beside this file has the least rights of the admin, statement by statement, for PostgreSQL 15 and for 16 and later (under
+*The admin's rights*), and says how it works and what it does not do.
 """
 
 from rotator_postgres.target import PostgresUser

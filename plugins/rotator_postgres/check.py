@@ -12,6 +12,7 @@ from typing import Any
 from rotator.target import Credential, Finding, Level
 from rotator_postgres import roles
 from rotator_postgres.connection import PostgresUserSettings
+from rotator_postgres.login import database_needed
 from rotator_postgres.session import Session
 
 Row = dict[str, Any]
@@ -21,6 +22,7 @@ FIRST = "-- first find out who logs in with it: after a restore it may be what c
 
 _ME = """
 SELECT current_user AS name, rolsuper AS superuser, rolcreaterole AS creates, pg_is_in_recovery() AS standby,
+       EXISTS (SELECT FROM pg_database WHERE datname = $1) AS database,
        pg_has_role(current_user, 'pg_signal_backend', 'USAGE') AS signals
 FROM pg_roles WHERE rolname = current_user"""
 
@@ -52,7 +54,7 @@ class Look:
 
 def look(config: PostgresUserSettings, admin: Session, until: float) -> Look:
     """(reads) Raises `Failed`."""
-    me = admin.rows(_ME, [], until)[0]
+    me = admin.rows(_ME, [config.dbname], until)[0]
     names = config.principals
     found = admin.rows(_ROLES, [config.dbname, names[0], names[-1]], until)
     return Look(config, me, {each["name"]: each for each in found}, admin.version, admin.identifier)
@@ -84,6 +86,13 @@ def _of_the_server(seen: Look) -> Iterator[Finding]:
         yield Finding(
             Level.FAIL, "privilege.missing", f"admin {me['name']} may not end open sessions", roles.signal_grant(admin, seen.version)
         )
+    if not me["database"]:
+        yield no_database(seen.config.dbname)
+
+
+def no_database(dbname: str) -> Finding:
+    """Nobody can log in there, and nothing can be compared there."""
+    return Finding(Level.FAIL, "fitness", f"there is no database {dbname}", database_needed(dbname))
 
 
 def _of_our_right(seen: Look, row: Row) -> Iterator[Finding]:
@@ -116,9 +125,7 @@ def _of_the_role(seen: Look, row: Row) -> Iterator[Finding]:
 
 def _of_its_login(seen: Look, row: Row) -> Iterator[Finding]:
     name, role, dbname = row["name"], seen.quoted(row["name"]), seen.config.dbname
-    if row["connects"] is None:
-        yield Finding(Level.FAIL, "fitness", f"there is no database {dbname}", f"CREATE DATABASE {seen.quoted(dbname)};")
-    elif not row["connects"]:
+    if row["connects"] is False:  # None: there is no such database, which is said once
         grant = f"GRANT CONNECT ON DATABASE {seen.quoted(dbname)} TO {role};"
         yield Finding(Level.FAIL, "fitness", f"role {name} may not connect to database {dbname}", grant)
     if 0 <= row["most"] <= row["open"]:

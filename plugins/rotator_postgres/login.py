@@ -164,7 +164,7 @@ def meaning(no: NoLogin, login: Login) -> PortError:
     if no.asked and no.code == NO_PRIVILEGE:
         return Unfit(f"the password is right, but {login.user} may not connect to database {login.dbname}", _grant_connect(login), no.code)
     if no.asked and no.code == NO_DATABASE:
-        return Unfit(f"the password is right, but there is no database {login.dbname}", f"CREATE DATABASE {quoted(login.dbname)};", no.code)
+        return Unfit(f"the password is right, but there is no database {login.dbname}", database_needed(login.dbname), no.code)
     if no.asked and no.code in BAD_OPTIONS:
         return Unfit("the password is right, but the server does not take the session's options", "Correct `options`", no.code)
     return unreachable(no)
@@ -177,6 +177,11 @@ def unreachable(no: NoLogin) -> Unreachable:
     if no.code == FULL:
         return Unreachable("the server, the database or the role has no free connection", code=no.code)
     return Unreachable(f"no login: the server answered {no.code}" if no.code else f"no login: {no.text}", code=no.code)
+
+
+def database_needed(dbname: str) -> str:
+    """The mend where it is missing, or where only its name is wrong."""
+    return f"CREATE DATABASE {quoted(dbname)}; -- or correct `dbname`, where it is the name that is wrong"
 
 
 def _grant_connect(login: Login) -> str:

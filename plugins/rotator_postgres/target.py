@@ -70,7 +70,8 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
 
         until = self._until()
         found = self._as_admin(lambda admin: findings(self.config, admin, known, until), until)
-        return found + self._differences(known, until) if self.config.usernames else found
+        differences = self._differences(known, until) if self.config.usernames else []
+        return found + [each for each in differences if each not in found]
 
     def verify(self, credential: Credential) -> str:
         """(reads) One fresh login to `dbname`, by SCRAM only; returns the session's user."""
@@ -282,5 +283,6 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         if no.code in (WRONG, NOT_ALLOWED, NO_PRIVILEGE, NO_DATABASE):
             why = meaning(no, login)
             fix = why.fix if isinstance(why, Unfit) and why.fix else "Correct `admin` of the connection"
+            fix = "Correct `admin_dbname` of the connection" if no.code == NO_DATABASE else fix
             return Denied(f"the admin {self.admin} was refused: {why.what}", fix, no.code)
         return unreachable(no)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rotator.target import Finding, Level
-from rotator_postgres.login import NoLogin
+from rotator_postgres.check import no_database
+from rotator_postgres.login import NO_DATABASE, NO_PRIVILEGE, NoLogin, unreachable
 from rotator_postgres.roles import quoted
 from rotator_postgres.session import Session
 from rotator_postgres.traits import OWNED, query
@@ -65,6 +66,11 @@ def _owned(session: Session, pair: Pair, until: float) -> list[Finding]:
 
 
 def unproven(no: NoLogin, admin: str, pair: Pair) -> Finding:
-    """The admin cannot look into the database: nobody knows whether the two are equal there."""
-    text = f"admin {admin} cannot look into database {pair.dbname} to compare {pair.used} and {pair.idle} ({no.code or no.text})"
-    return Finding(Level.WARN, "privilege.unproven", text, f"GRANT CONNECT ON DATABASE {quoted(pair.dbname)} TO {quoted(admin)};")
+    """The admin cannot look into the database: nobody knows whether the two are equal there. Only what is refused can be granted."""
+    if no.code == NO_DATABASE:
+        return no_database(pair.dbname)
+    why, fix = unreachable(no).what, unreachable(no).fix
+    if no.code == NO_PRIVILEGE:
+        why, fix = "it may not connect", f"GRANT CONNECT ON DATABASE {quoted(pair.dbname)} TO {quoted(admin)};"
+    text = f"admin {admin} cannot look into database {pair.dbname} to compare {pair.used} and {pair.idle}: {why}"
+    return Finding(Level.WARN, "privilege.unproven", text, fix)

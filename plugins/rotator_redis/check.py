@@ -121,8 +121,14 @@ def _of_keeping(around: Around, rules: Rules, user: User | None, until: float) -
         if not kept:
             yield Finding(Level.FAIL, "fitness", f"the server has no {' and no '.join(names)}: {back}", NO_FILE)
     elif user is None or not user.marks:
-        text = "whether the server saves its users cannot be seen before the first change, which saves once before it changes anything"
-        yield Finding(Level.WARN, "privilege.unproven", text, grant(around.admin, ["config|get"]))
+        yield _unproven(around.config)
+
+
+def _unproven(config: RedisUserSettings) -> Finding:
+    """No right is asked for: CONFIG GET would tell, and shows `requirepass` and `masterauth` too. The first change tells without it."""
+    told = "the first change tells, and leaves a mark" if config.fence else "each change tells, and with `fence: false` leaves no mark"
+    text = f"whether the server saves its users is not known yet: {told}; it saves once before it changes anything"
+    return Finding(Level.WARN, "privilege.unproven", text)
 
 
 def _of_rewriting(around: Around, rules: Rules, user: User | None, until: float) -> Iterator[Finding]:

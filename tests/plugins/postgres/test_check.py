@@ -152,6 +152,29 @@ class TestAlternating:
         bench.grant()
         assert found(bench) == []
 
+    @pytest.mark.parametrize("missing", ["no role", "one role", "both roles"])
+    def test_a_database_that_does_not_exist_is_told_once_with_what_can_be_done_and_no_grant_is_printed(self, bench, missing):
+        bench.dbname = f"{bench.a}_new"
+        gone = {"no role": [], "one role": [bench.make_credential()], "both roles": [bench.current, bench.make_credential()]}[missing]
+        for each in gone:
+            bench.remove(each)
+        told = [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK]
+        assert [each.code for each in told] == ["fitness", *["principal.missing"] * len(gone)]
+        assert [each.text for each in told if bench.dbname in f"{each.text} {each.fix}"] == [f"there is no database {bench.dbname}"]
+        assert "correct `dbname`" in told[0].fix
+        for each in told:
+            bench.paste(each.fix)
+        bench.grant()
+        assert [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK] == []
+        bench.server.query(f"DROP DATABASE {bench.dbname}")
+
+
+def test_an_admin_whose_own_database_does_not_exist_is_told_to_correct_that_name(make_bench):
+    bench = make_bench()
+    error = raised(lambda: bench.make_target(connection=bench.connection(admin_dbname="nowhere")).check([]))
+    assert isinstance(error, Denied)
+    assert (error.code, error.fix) == ("3D000", "Correct `admin_dbname` of the connection")
+
 
 def test_an_admin_that_is_refused_says_what_to_correct(make_bench):
     error = raised(lambda: make_bench().make_target(admin="wrong").check([]))
@@ -203,24 +226,3 @@ def test_a_revoked_user_is_locked_and_has_no_password(make_bench):
     bench = make_bench()
     bench.make_target().revoke(bench.current, [])
     assert bench.server.query("SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = %s", (bench.a,)) == [(False, None)]
-
-
-def test_the_rights_that_the_manual_names_are_enough(newest, make_bench):
-    import rotator_postgres
-
-    bench = make_bench("newest")
-    bench.admin = "rotator"
-    manual = rotator_postgres.__doc__.partition("The least right of the admin")[2]
-    statements = [line.partition("--")[0].strip() for line in manual.splitlines() if line.strip().startswith(("CREATE", "GRANT"))]
-    assert len(statements) == 4
-    for each in statements:
-        text = each.replace("orders_a, orders_b", f'"{bench.a}", {bench.quoted(bench.b)}').replace(
-            "DATABASE orders", f"DATABASE {bench.dbname}"
-        )
-        newest.query(text)
-    newest.query(f"ALTER ROLE rotator PASSWORD '{newest.verifier('rotator', Secret('admin of the tests 0'))}'")
-    assert found(bench) == found(bench, Level.WARN) == []
-    new = bench.make_credential()
-    bench.make_target().apply(new, [bench.current])
-    bench.make_target().revoke(bench.current, [new])
-    newest.query("DROP OWNED BY rotator", dbname="shared")

@@ -3,6 +3,8 @@
 import pytest
 
 from rotator.model import Level
+from rotator_postgres.login import NoLogin
+from rotator_postgres.unequal import Pair, unproven
 
 SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
 
@@ -232,3 +234,10 @@ def test_an_admin_that_cannot_look_into_the_database_says_so(make_bench, server)
     assert [each.code for each in found] == ["privilege.unproven"]
     bench.paste(found[0].fix)
     assert [each for each in bench.make_target().check([bench.current]) if each.level is not Level.OK] == []
+
+
+@pytest.mark.parametrize("code", ["28000", "53300", "57P03", None])
+def test_where_the_admin_is_kept_out_by_something_else_than_a_right_no_grant_is_printed(code):
+    found = unproven(NoLogin(code, asked=False, text="the server did not answer in time"), "rotator", Pair("a", "b", "orders"))
+    assert (found.level, found.code, "GRANT" in (found.fix or "")) == (Level.WARN, "privilege.unproven", False)
+    assert {"28000": "pg_hba.conf", "53300": "no free connection", "57P03": "57P03", None: "in time"}[code] in found.text

@@ -33,8 +33,31 @@ def test_all_is_well_once_a_change_was_saved(bench):
     assert [(each.level, each.code) for each in bench.make_target().check([bench.current])] == [(Level.OK, "login")]
 
 
-def test_whether_users_are_saved_is_unproven_before_the_first_change_unless_config_get_tells(bench):
-    assert pasted(bench, Level.WARN) == (["privilege.unproven"], [])
+def test_whether_users_are_saved_is_unproven_until_the_first_change_and_no_right_is_asked_for(bench):
+    (one,) = found(bench, Level.WARN)
+    assert (one.code, one.fix, "the first change tells" in one.text) == ("privilege.unproven", None, True)
+    bench.make_target().apply(bench.current, [])
+    assert found(bench, Level.WARN) == []
+
+
+def test_without_a_mark_it_stays_unproven_and_says_that_each_change_tells(make_bench):
+    bench = make_bench(fence=False)
+    bench.make_target().apply(bench.current, [])
+    (one,) = found(bench, Level.WARN)
+    assert (one.code, one.fix, "each change tells, and with `fence: false`" in one.text) == ("privilege.unproven", None, True)
+
+
+def test_an_admin_that_may_see_the_configuration_has_nothing_unproven(make_bench):
+    assert found(make_bench(rules=("+config|get",)), Level.WARN) == []
+
+
+@pytest.mark.parametrize("persist", ["acl_file", "config_file", "none"])
+def test_no_finding_prints_the_right_to_see_the_servers_passwords(make_bench, persist):
+    bench = make_bench(persist=persist)
+    bench.server.alter(bench.admin, "-@all", "+acl|getuser")
+    told = bench.make_target(terminate_sessions=True).check([bench.current])
+    assert "privilege.missing" in [each.code for each in told]
+    assert [each for each in told if "config|get" in f"{each.text} {each.fix}"] == []
 
 
 @pytest.mark.parametrize("right", LEAST_RIGHTS)
