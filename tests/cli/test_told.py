@@ -20,9 +20,10 @@ def spec():
     return load(Path(__file__).parents[2] / "rotator.example.yaml").specs[0]
 
 
-@pytest.mark.parametrize(("source", "named"), [(None, "stdin is"), ("-", "stdin is"), ("env:NOT_THERE", "env:NOT_THERE is")])
+@pytest.mark.parametrize(("source", "named"), [(None, "stdin is"), ("-", "stdin is"), ("env:GIVEN", "env:GIVEN is")])
 def test_an_input_that_is_no_credential_is_named_as_an_operator_knows_it(spec, source, named, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("no JSON, and perhaps a secret"))
+    monkeypatch.setenv("GIVEN", "no JSON, and perhaps a secret")
     with pytest.raises(BadInput) as caught:
         read_credential(spec, source)
     assert caught.value.what.startswith(f"{named} no JSON object")

@@ -1,6 +1,5 @@
 """Labs over memory and over the file store on a disk that needs no sync."""
 
-import os
 import shutil
 import sys
 import tempfile
@@ -11,7 +10,6 @@ import pytest
 from rotator.rotate import door
 from rotator.testing import memory_ledger
 from rotator.testing.lab import SHAPES, as_objects, on_disk
-from rotator.testing.soak.cores import staying
 
 sys.path.insert(0, str(Path(__file__).parent))  # for labs.py: tests are imported by path, not as a package
 
@@ -48,10 +46,3 @@ def numbered(monkeypatch):
     link = memory_ledger.numbering()
     for module in (door, memory_ledger):
         monkeypatch.setattr(module, "link", link)
-
-
-@pytest.fixture
-def one_core():
-    """This worker stays on one core while it tells histories in which runs take turns."""
-    with staying(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))):
-        yield

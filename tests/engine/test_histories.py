@@ -33,7 +33,7 @@ def test_a_history_that_broke_a_law_once_never_does_again(line):
     assert tell(History.read(line), in_memory()).violations == []
 
 
-@pytest.mark.usefixtures("numbered", "one_core")
+@pytest.mark.usefixtures("numbered")
 @pytest.mark.parametrize("first", range(0, 40 * EACH, EACH))
 def test_no_history_breaks_a_law(first):
     assert broken(range(first, first + EACH), as_objects) == []

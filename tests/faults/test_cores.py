@@ -1,28 +1,16 @@
 """Histories are told by one core for each process: what takes turns hands over there."""
 
 import os
-import threading
 
 import pytest
 
 from rotator.testing.soak.__main__ import workers
-from rotator.testing.soak.cores import staying
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell which cores may be used")
 
 
 def cores(_=0):
     return tuple(os.sched_getaffinity(0))
-
-
-def test_a_thread_begun_within_stays_on_the_core_and_afterwards_all_may_be_used_again():
-    before, seen = cores(), []
-    with staying(len(before) + 1):
-        thread = threading.Thread(target=lambda: seen.append(cores()))
-        thread.start()
-        thread.join()
-    assert seen == [(sorted(before)[1 % len(before)],)]
-    assert cores() == before
 
 
 def test_processes_that_tell_histories_share_out_the_cores():

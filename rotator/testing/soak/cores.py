@@ -1,14 +1,13 @@
 """One core for one process.
 
 Runs at once are threads that take turns by the hundred. On one core the next one goes on as soon as the last one waits; on two, a sleeping
-core must be woken each time: measured, a third more histories in the same time, and a quarter less of the processors.
+core must be woken each time: measured, a third more histories in the same time. It holds for as many processes as there are cores:
+where two share one, as workers of pytest would, each turn changes the process as well, and all take longer.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 
 
 def stay(number: int) -> None:
@@ -18,17 +17,3 @@ def stay(number: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[number % len(cores)]})
-
-
-@contextlib.contextmanager
-def staying(number: int) -> Iterator[None]:
-    """As `stay`, until the end of the block."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    stay(number)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
