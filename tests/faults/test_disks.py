@@ -150,7 +150,7 @@ def test_a_state_directory_that_is_full_is_told_by_its_name(site, need, untouche
     site.store_disk.fill()
     done = site.field.rotator("--state", str(state), "run")
     site.store_disk.free()
-    assert done.code == 2
+    assert done.code == 1  # it may pass: nothing is wrong with what was asked
     assert str(state) in done.out + done.err
     assert "No space left on device" in done.out + done.err
     assert "Traceback" not in done.err

@@ -84,7 +84,7 @@ def test_a_reload_that_fails_keeps_the_old_one_alive_and_the_next_run_heals(worl
     assert told.read_text().split() == [NAME, first.id]
 
     broken.touch()
-    planned = world.rotator("dry-run", "--force")
+    planned = world.rotator("dry-run", NAME, "--force")
     assert "would RELOAD tell consumers (app, accepted is asked)" in planned.out
     assert "would RELOAD tell consumers (hook, adopted is asked)" in planned.out
     failed = world.rotator("--json", "run", NAME, "--force")
