@@ -243,6 +243,7 @@ class Runner:
             if told:
                 future.add_done_callback(told)
         self.waiting.extendleft(reversed(kept))
+        self.stuck = self.stuck if self.waiting else None
         if not self.waiting or self.stopping:
             self.dismiss()
         return ended

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rotator.spec import RotationSpec
 
@@ -34,6 +34,15 @@ def fingerprint(spec: RotationSpec, reloads: Mapping[str, Any] | None = None) ->
     """Of what a spec says, with its reloads' settings, but for the line where it stands. They hold references to secrets, and no secret."""
     told = [repr((reloads or {}).get(each.name)) for each in spec.reloads]
     return hashlib.sha256(repr((replace(spec, source=""), told)).encode()).hexdigest()[:16]
+
+
+class Announced(NamedTuple):
+    """When a look at a spec was announced, and what stood there before."""
+
+    spec: str
+    then: float
+    at: float
+    told: float | None
 
 
 class WakeIndex:
@@ -91,6 +100,21 @@ class WakeIndex:
             change = "update wake set at = min(at, ?), told = min(coalesce(told, ?), ?) where spec = ?"
             self.db.executemany(change, [(at, at, at, spec) for spec, at in wakes])
 
+    def announce(self, wakes: Mapping[str, float]) -> list[Announced]:
+        """Look at these again then, if not before and if that is not withdrawn: a run begins elsewhere, and may be cut off."""
+        with self.transaction():
+            rows = self.db.execute("select spec, at, told from wake").fetchall()
+            found = [Announced(spec, wakes[spec], at, told) for spec, at, told in rows if spec in wakes]
+            change = "update wake set at = min(at, ?), told = min(coalesce(told, ?), ?) where spec = ?"
+            self.db.executemany(change, [(each.then, each.then, each.then, each.spec) for each in found])
+        return found
+
+    def withdraw(self, announced: Iterable[Announced]) -> None:
+        """As it was, where nobody has said or looked since."""
+        change = "update wake set at = case when at = ? then ? else at end, told = ? where spec = ? and told = ?"
+        with self.transaction():
+            self.db.executemany(change, [(each.then, each.at, each.told, each.spec, each.then) for each in announced])
+
     def failed(self, spec: str) -> int:
         """How often in a row a look at it failed."""
         row = self.db.execute("select failed from wake where spec = ?", (spec,)).fetchone()
@@ -135,8 +159,20 @@ def _remove(file: Path) -> None:
         file.with_name(file.name + each).unlink(missing_ok=True)
 
 
-def tell(state: Path, wakes: Iterable[tuple[str, float]]) -> None:
+def announce(state: Path, wakes: Mapping[str, float]) -> list[Announced]:
+    """Let a daemon on this state directory know that these specs are run now, and want a look then unless that is withdrawn.
+
+    Nothing where no daemon ever was. `sqlite3.Error`, `OSError`.
+    """
+    if not (state / INDEX).exists():
+        return []
+    with closing(WakeIndex(state / INDEX)) as index:
+        return index.announce(wakes)
+
+
+def tell(state: Path, wakes: Iterable[tuple[str, float]], announced: Iterable[Announced] = ()) -> None:
     """Let a daemon on this state directory know when these specs want a look; nothing where none ever was. `sqlite3.Error`, `OSError`."""
     if (state / INDEX).exists():
         with closing(WakeIndex(state / INDEX)) as index:
+            index.withdraw(announced)
             index.sooner(wakes)

@@ -20,12 +20,12 @@ def one(options: Options, name: str, command: Command, values: dict[str, str] | 
     if not specs:
         return finish(options, loaded, [])
     job = make_job(loaded, specs[0], options=options, command=command, named=True, **{"trigger": trigger(human=True), **order})
-    announce([job], loaded.config.state)
+    announced = announce([job], loaded.config.state)
     if values is None:
-        return finish(options, loaded, [runner.only(job)])
+        return finish(options, loaded, [runner.only(job)], announced=announced)
     reader, writer = runner.context.Pipe(duplex=False)
     future = runner.start(job, reader)
     reader.close()
     writer.send(values)
     writer.close()
-    return finish(options, loaded, [result_of(job, future)])
+    return finish(options, loaded, [result_of(job, future)], announced=announced)

@@ -38,13 +38,13 @@ def command(options: Options, names: tuple[str, ...], force: bool, wait: str | N
     loaded, specs = acting(options, names)
     runner = new_runner(loaded)
     jobs = [make_job(loaded, each, options=options, named=bool(names), forced=force) for each in specs]
-    announce(jobs, loaded.config.state)
+    announced = announce(jobs, loaded.config.state)
     with held_ledger(loaded):
         results = {each.spec: each for each in told(runner.run(jobs), len(jobs))}
         if patience:
             _wait(options, loaded, runner, results, patience)
     ordered = [results[each.name] for each in specs if each.name in results]
-    return finish(options, loaded, ordered, not_begun=len(specs) - len(ordered), stuck=runner.stuck)
+    return finish(options, loaded, ordered, announced=announced, not_begun=len(specs) - len(ordered), stuck=runner.stuck)
 
 
 def _wait(options: Options, loaded: Loaded, runner: Runner, results: dict[str, RunResult], patience: float) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rotator.runner import NoProcess, Runner
     from rotator.spec import RotationSpec
     from rotator.step import Step
+    from rotator.wakes import Announced
     from rotator.worker import Job
 
 
@@ -184,12 +185,18 @@ def held_ledger(loaded: Loaded) -> Iterator[None]:
         yield
 
 
-def announce(jobs: Sequence[Job], state: Path) -> None:
-    """Let a daemon look at these when the runs of now must be over, also if this command is killed in one; `finish` says more."""
+def announce(jobs: Sequence[Job], state: Path) -> list[Announced]:
+    """Let a daemon look at these when the runs of now must be over, also if this command is killed in one; `finish` withdraws it."""
+    import sqlite3
+
+    from rotator import wakes
     from rotator.runner import KILL_AFTER
 
     now = time.time()
-    _tell_daemon(state, [(each.spec.name, now + each.order.run_time + KILL_AFTER + AFTER_FAILURE) for each in jobs])
+    try:
+        return wakes.announce(state, {each.spec.name: now + each.order.run_time + KILL_AFTER + AFTER_FAILURE for each in jobs})
+    except (sqlite3.Error, OSError):
+        return []  # `finish` says so, if it cannot tell the daemon either
 
 
 def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
@@ -201,14 +208,22 @@ def told(results: Iterable[RunResult], count: int) -> Iterator[RunResult]:
         yield each
 
 
-def finish(options: Options, loaded: Loaded, results: list[RunResult], *, not_begun: int = 0, stuck: NoProcess | None = None) -> int:
+def finish(
+    options: Options,
+    loaded: Loaded,
+    results: list[RunResult],
+    *,
+    announced: Iterable[Announced] = (),
+    not_begun: int = 0,
+    stuck: NoProcess | None = None,
+) -> int:
     """Show the results, and tell a daemon; the exit code is the first of the table that applies to any.
 
     `stuck`: why some were not begun.
     """
     soon = time.time() + AFTER_FAILURE
     wakes = [(each.spec, each.wake or soon) for each in results if each.wake or each.exit is not Exit.DONE]
-    if untold := _tell_daemon(loaded.config.state, wakes):
+    if untold := _tell_daemon(loaded.config.state, wakes, announced):
         click.echo(untold, err=True)
     _complain(results, json=options.json)
     codes = [each.exit for each in results]
@@ -261,14 +276,14 @@ def _together() -> bool:
         return False
 
 
-def _tell_daemon(state: Path, wakes: list[tuple[str, float]]) -> str:
+def _tell_daemon(state: Path, wakes: list[tuple[str, float]], announced: Iterable[Announced]) -> str:
     """When each of these specs wants to be looked at again; gives back what kept us from telling it."""
     import sqlite3
 
     from rotator.wakes import tell
 
     try:
-        tell(state, wakes)
+        tell(state, wakes, announced)
     except (sqlite3.Error, OSError) as error:
         return f"a daemon on {state} was not told of this ({error}); it looks at these specs within a day"
     return ""

@@ -240,6 +240,13 @@ def test_a_run_by_the_command_line_that_is_killed_is_looked_at_once_its_lease_is
         assert 200 < index.next() - time.time() < 400
 
 
+def test_a_run_that_ends_withdraws_what_it_had_announced(site):
+    with slow(site) as index:
+        done = subprocess.run([*ROTATOR, "run", *site.users], cwd=site.folder, check=True)
+        assert done.returncode == 0
+        assert index.next() - time.time() > 3600
+
+
 @pytest.mark.parametrize("end", [os.kill, os.killpg])
 def test_a_hang_up_ends_no_step_of_a_run_by_the_command_line_or_of_its_group(site, end):
     with slow(site) as index:

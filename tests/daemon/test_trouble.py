@@ -87,6 +87,19 @@ def test_a_process_that_cannot_be_started_now_ends_nothing_is_said_once_and_trie
     assert (looked.said[-1][0], len(looked.daemon.runner.running)) == ("runs can be begun again", 1)
 
 
+def test_where_nothing_is_in_line_any_more_nothing_is_missing(looked, monkeypatch):
+    no_process(monkeypatch, PASSING[0])
+    looked.index.sooner([(looked.spec.name, looked.seam.now())])
+    looked.daemon._round()
+    assert looked.daemon.runner.stuck
+    looked.loaded = replace(looked.loaded, specs=looked.loaded.specs[1:])
+    looked.daemon.reload_asked = True
+    looked.daemon._round()
+    looked.daemon._round()
+    assert looked.daemon.runner.stuck is None
+    assert "runs can be begun again" in texts(looked)
+
+
 def test_a_daemon_that_could_begin_no_run_for_long_gives_no_sign_of_life(looked, monkeypatch):
     no_process(monkeypatch, PASSING[0])
     looked.index.sooner([(looked.spec.name, looked.seam.now())])

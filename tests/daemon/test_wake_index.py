@@ -11,7 +11,7 @@ import pytest
 from rotator.load import load
 from rotator.spec import ReloadSpec
 from rotator.state import StateDir
-from rotator.wakes import INDEX, fingerprint, open_index, tell
+from rotator.wakes import INDEX, announce, fingerprint, open_index, tell
 
 ROOT = Path(__file__).parents[2]
 DAY = 86_400.0
@@ -135,3 +135,40 @@ def test_thousands_of_results_are_told_at_once(index):
     index.db.set_trace_callback(None)
     assert [each for each in asked if not each.startswith("update")] == ["begin immediate", "COMMIT"]
     assert len(index.due(5.0)) == 3000
+
+
+def wake_of(index, name):
+    return index.db.execute("select at, told from wake where spec = ?", (name,)).fetchone()
+
+
+@pytest.mark.parametrize("before", [None, 400.0, 700.0])
+def test_a_look_that_was_announced_comes_unless_it_is_withdrawn_and_then_all_is_as_it_was(index, tmp_path, before):
+    says = index.keep_only([named("a"), named("b")], 100.0)
+    for name in "ab":
+        index.set(name, says[name], 900.0, 0, 100.0)
+    if before:
+        index.sooner([("a", before)])
+    was = wake_of(index, "a")
+    announced = announce(tmp_path, {"a": 500.0, "nobody": 500.0})
+    assert index.next() == min(500.0, before or 500.0)
+    tell(tmp_path, [], announced)
+    assert wake_of(index, "a") == was
+    assert wake_of(index, "b") == (900.0, None)
+
+
+def test_what_was_told_or_looked_at_since_an_announcement_stays_as_it_is(index, tmp_path):
+    says = index.keep_only([named("a"), named("b")], 100.0)
+    for name in "ab":
+        index.set(name, says[name], 900.0, 0, 100.0)
+    announced = announce(tmp_path, {"a": 500.0, "b": 500.0})
+    index.sooner([("a", 300.0)])
+    index.begin("b")
+    index.set("b", says["b"], 600.0, 0, 500.0)
+    tell(tmp_path, [], announced)
+    assert wake_of(index, "a") == (300.0, 300.0)
+    assert wake_of(index, "b") == (600.0, None)
+
+
+def test_where_no_daemon_ever_was_nothing_is_announced(tmp_path):
+    assert announce(tmp_path, {"a": 5.0}) == []
+    assert not (tmp_path / INDEX).exists()
