@@ -70,7 +70,8 @@ class MariaDbServer(DatabaseServer):
         arguments = ["--no-defaults", f"--datadir={self.base / 'data'}", "--auth-root-authentication-method=normal", "--skip-test-db"]
         done = subprocess.run(["/usr/bin/mariadb-install-db", *arguments], capture_output=True, check=False, **self._child())
         if done.returncode:
-            raise RuntimeError(f"mariadb-install-db ended with {done.returncode}: {done.stdout.decode(errors='replace')[-500:]}")
+            told = b"\n".join((done.stdout[-500:], done.stderr[-500:])).decode(errors="replace")
+            raise RuntimeError(f"mariadb-install-db ended with {done.returncode}: {told}")
 
     def start(self) -> None:
         """Start it on its port and wait until it answers; also after `stop`."""
