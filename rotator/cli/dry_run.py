@@ -9,6 +9,7 @@ import click
 from rotator.cli import Options, render
 from rotator.cli.runs import acting, document, finding_document, make_job, new_runner, refuse_force_of_all, stopped, told_of, when
 from rotator.errors import Exit, worst
+from rotator.model import Shape
 
 if TYPE_CHECKING:
     from rotator.rotate import RunResult
@@ -39,8 +40,9 @@ def command(options: Options, names: tuple[str, ...], force: bool) -> int:
         problems = [vars(each) for each in loaded.problems]
         render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": not_begun})
     else:
+        one_secret = {each.name for each in specs if each.shape in ONE_SECRET}
         for each in results:
-            show(each, one_secret=each.spec in {one.name for one in specs if one.shape in ("in place", "swap")})
+            show(each, one_secret=each.spec in one_secret)
     return int(code)
 
 
@@ -67,6 +69,8 @@ def words(step: Step) -> str:
     return f"{told}: {step.why}" if step.why else told
 
 
+ONE_SECRET = (Shape.IN_PLACE, Shape.SWAP)
+"""Shapes with which setting the new secret ends the old one."""
 GAP = ": the old one dies here, and who has it is cut off until PUBLISH has shown the new one"
 TOLD = {
     "STAGE": "choose user and secret, and keep them in the record",

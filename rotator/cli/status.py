@@ -179,7 +179,8 @@ def _ways_on(spec: RotationSpec, record: Record, step: Step, seen: Trouble | Non
     why = seen.why if seen else step.why
     end = end_of(why, in_place=spec.in_place) if why in ENDS and (why != "not_before" or step.why != why) else None
     if end and end.fix and end.exit is not Exit.DONE:
-        fix = _second(spec, record) * (why == "foreign_change") + end.fix.format(spec=spec.name)
+        first = _second(spec, record) if why == "foreign_change" else ""
+        fix = first + end.fix.format(spec=spec.name)
         yield f"{record.elsewhere}: {fix}" if step.why == "elsewhere" else fix
     if seen and why != step.why:
         yield f"why: `rotator dry-run {spec.name}`"
