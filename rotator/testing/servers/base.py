@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -25,6 +28,39 @@ def free_ports(count: int) -> list[int]:
         for each in found:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in found]
+
+
+def _states(pid: int) -> list[str]:
+    """The states of all threads (proc(5)); none where that is not told, or the process is gone."""
+    found = []
+    for each in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):  # it ended since it was listed
+            found.append(each.read_text().rpartition(")")[2].split()[0])
+    return found
+
+
+def freeze(pid: int) -> None:
+    """Stop a process; it stands still when this returns. One that is gone is passed by; `RuntimeError` after ten seconds.
+
+    A signal is only queued by kill(2): on a machine with much to do a thread goes on for a while, and answers.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + 10
+    while not all(each in _STILL for each in _states(pid)):
+        if time.monotonic() > end:
+            raise RuntimeError(f"process {pid} does not stand still: its threads are {', '.join(_states(pid))}")
+        time.sleep(0.001)
+
+
+def thaw(pid: int) -> None:
+    """Let a process go on that `freeze` stopped. One that is gone is passed by."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+_STILL = "TZX"
+"""States of a thread that does nothing (proc(5)): stopped, or ended."""
 
 
 class Server(ABC):
@@ -46,6 +82,17 @@ class Server(ABC):
     @abstractmethod
     def start(self) -> None:
         """Start it, and wait until it answers. Raises `RuntimeError` with what it said last."""
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It stands still: connections open, and nothing ever answers."""
+        assert self._process is not None
+        pid = self._process.pid
+        try:
+            freeze(pid)
+            yield
+        finally:
+            thaw(pid)
 
     def stop(self) -> None:
         """End it. May be called twice."""

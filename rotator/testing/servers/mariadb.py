@@ -10,11 +10,10 @@ import hashlib
 import json
 import re
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +108,6 @@ class MariaDbServer(DatabaseServer):
             with suppress(Exception):
                 root.close()
         super().stop()
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """It stands still: connections open, and nothing ever answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
 
     # ---- use
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -38,11 +36,6 @@ def binary() -> Path:
         raise RuntimeError("there is no bao; is rotator[demo] installed?")
     found.chmod(found.stat().st_mode | 0o111)  # an installer may have dropped the bit
     return found
-
-
-def _states(pid: int) -> list[str]:
-    """The states of all threads (proc(5)); none where that is not told."""
-    return [each.read_text().rpartition(")")[2].split()[0] for each in Path(f"/proc/{pid}/task").glob("*/stat")]
 
 
 class OpenBaoServer(Server):
@@ -165,13 +158,6 @@ class OpenBaoServer(Server):
         while not (words := self.log.partition("Unseal Key: ")[2].split()) and time.monotonic() < deadline:
             time.sleep(0.02)  # it answers before it prints
         self.call("PUT", "sys/unseal", {"key": words[0]})
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the server: SIGSTOP (it stands still when this returns), SIGCONT."""
-        assert self._process is not None
-        os.kill(self._process.pid, number)
-        while number == signal.SIGSTOP and not all(each == "T" for each in _states(self._process.pid)):
-            time.sleep(0.001)
 
     def stop(self) -> None:
         """End the server and remove its folder. May be called twice."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rotator.model import Secret
-from rotator.testing.servers.base import DatabaseServer, free_ports
+from rotator.testing.servers.base import DatabaseServer, free_ports, freeze, thaw
 
 Binaries = Literal["any", "debian", "wheel"]
 SUPERUSER = "postgres"
@@ -157,22 +157,16 @@ class PostgresServer(DatabaseServer):
         """All of its processes stand still: connections open, and nothing ever answers."""
         assert self._process is not None
         main = self._process.pid
-        children = Path(f"/proc/{main}/task/{main}/children").read_text().split() if sys.platform == "linux" else []
-        pids = [main, *map(int, children)]
+        pids = [main]
         try:
+            freeze(main)  # first, so that no child is new after they are listed
+            pids += map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split()) if sys.platform == "linux" else []
             for each in pids:
-                self._signal(each, signal.SIGSTOP)
+                freeze(each)
             yield
         finally:
             for each in pids:
-                self._signal(each, signal.SIGCONT)
-
-    @staticmethod
-    def _signal(pid: int, number: signal.Signals) -> None:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
+                thaw(each)
 
     # ---- use
 

@@ -10,13 +10,11 @@ import hashlib
 import json
 import secrets
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +111,6 @@ class RedisServer(DatabaseServer):
             return self.logs_in(ROOT, self._root)
         except OSError:
             return False
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """It stands still: connections open, and nothing ever answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
 
     # ---- use
 

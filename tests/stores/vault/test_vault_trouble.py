@@ -2,9 +2,9 @@
 
 import itertools
 import logging
-import signal
 import threading
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -68,12 +68,8 @@ def test_a_frozen_server_is_unreachable_and_later_the_write_is_known_to_have_lan
     world = of_own(own_bao, timeout=2.0)
     store = world.store()
     record = store.write(PATH, a_record(1))
-    own_bao.signal(signal.SIGSTOP)
-    try:
-        with pytest.raises(Unreachable):
-            store.write(PATH, a_record(2, before=record))
-    finally:
-        own_bao.signal(signal.SIGCONT)
+    with own_bao.frozen(), pytest.raises(Unreachable):
+        store.write(PATH, a_record(2, before=record))
     store.close()
     again = store.write(PATH, a_record(2, before=record))
     assert same(store.read(PATH), again)
@@ -334,14 +330,13 @@ def test_no_error_and_no_log_carries_a_secret(own_bao, caplog):
     world, told = of_own(own_bao, timeout=2.0), ""
     store = world.store()
     record = store.write(PATH, a_record(1, secret=CANARY * 3))
-    spoil = [lambda: own_bao.call("PUT", "sys/seal"), lambda: own_bao.signal(signal.SIGSTOP), own_bao.stop]
-    for each in spoil:
-        each()
-        for call in calls(store, a_record(2, secret=CANARY * 4, before=record))[1:3]:
-            with pytest.raises(PortError) as error:
-                call()
-            told += told_by(error.value)
-        own_bao.signal(signal.SIGCONT) if each is spoil[1] else None
+    sealed, stopped = (lambda: nullcontext(own_bao.call("PUT", "sys/seal"))), (lambda: nullcontext(own_bao.stop()))
+    for spoilt in (sealed, own_bao.frozen, stopped):
+        with spoilt():
+            for call in calls(store, a_record(2, secret=CANARY * 4, before=record))[1:3]:
+                with pytest.raises(PortError) as error:
+                    call()
+                told += told_by(error.value)
     told += "".join(f"{each.getMessage()} {vars(each)}" for each in caplog.records)
     assert "Unreachable" in told
     assert CANARY not in told
