@@ -32,6 +32,8 @@ class ClusterSettings(Settings):
             raise ValueError("`in_cluster` brings its own `token` and `tls`; leave them out")
         if not self.in_cluster and (self.api_server is None or self.token is None):
             raise ValueError("give `in_cluster: true`, or `api_server` and `token`")
+        if not self.in_cluster and "service_account" in self.model_fields_set:
+            raise ValueError("`service_account` is read with `in_cluster: true` alone; leave it out")
         return self
 
     @property

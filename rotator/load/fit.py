@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
+from rotator.destinations.names import Naming
 from rotator.load.config import Connection
+from rotator.model import Place
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ _ONE_VALUE = {
 """By type. No other distribution can offer a type of the same name."""
 
 
+_NAMED = frozenset({"aws_ssm", "github_actions", "gitlab_variable", "kubernetes_secret"})
+"""Types whose settings know which names their system takes (`destinations/names.py`)."""
 _FILES = frozenset({"env_file", "file"})
 """Types whose settings say all of where they are."""
 
@@ -72,3 +77,14 @@ def openness(entry: Connection) -> str | None:
 def reads_path(entry: Connection) -> bool:
     """Whether a `path` in a schedule means something here. A stranger's destination may read it, whatever `by_path` says."""
     return entry.type not in _FILES
+
+
+def misnamed(entry: Connection, place: Place) -> str | None:
+    """What can be no name at this place, and what can."""
+    wrong = cast("Naming", entry.settings).misnamed(place) if entry.type in _NAMED else None
+    return f"{wrong[0]}: {wrong[1]}" if wrong else None
+
+
+def keeps_records(store: Connection) -> bool:
+    """Whether this can be a spec's store at all: a replica of Secrets Manager's is read, and never written."""
+    return not (store.type == _AWS and getattr(store.settings, "replica", False))

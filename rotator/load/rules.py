@@ -8,8 +8,8 @@ from rotator.destination import Attested
 from rotator.generate import check_policy, strength
 from rotator.load import shapes
 from rotator.load.draft import Draft, Wrong
-from rotator.load.fit import OneValue, one_field, one_value, reads_path
-from rotator.model import Reached, Shape
+from rotator.load.fit import OneValue, keeps_records, misnamed, one_field, one_value, reads_path
+from rotator.model import Place, Reached, Shape
 from rotator.schedule import spoken
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -87,6 +87,8 @@ def places(d: Draft) -> Wrong:
     whole = one_field(d.store)
     if whole:
         yield ("store",), f"store `{d.store.name}` has {whole.shown}, and a store shows all fields: {whole.several}"
+    if not keeps_records(d.store):
+        yield ("store",), f"store `{d.store.name}` is a replica, which keeps no records: name one in the primary's region"
     seen: set[str] = set()
     for index, (wish, entry, cls) in enumerate(d.places):
         where = ("publish", index)
@@ -99,6 +101,9 @@ def places(d: Draft) -> Wrong:
             yield (*where, "accept"), "this place can be read back, and is: leave it out"
         if wish.path is not None and not reads_path(entry):
             yield (*where, "path"), f"nothing reads this: the file is what `{entry.name}` in rotator.yaml names; leave it out"
+        wrong = misnamed(entry, Place(entry.name, wish.path or d.path, wish.keys))
+        if wrong:
+            yield (*where, "path") if wish.path else where, wrong
         one = one_value(entry)
         if not wish.keys and not cls.by_path and not one:
             yield where, f"`keys` says what the fields are called here: `keys: {{NAME: {d.facts.fields[1]}}}`"

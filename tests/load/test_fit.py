@@ -122,6 +122,55 @@ def test_a_destination_of_somebody_else_is_asked_nothing():
     assert fit.one_value(Connection("theirs", "theirs", settings)) is None
 
 
+# ---- what can never be a name there
+
+CLUSTER = "type: kubernetes_secret, in_cluster: true, namespace: billing"
+
+
+@pytest.mark.parametrize(
+    ("settings", "publish", "says"),
+    [
+        (SLOTS["github_actions"], "", "'orders/db' cannot be the name of a secret: write `path:` beside the destination: capitals"),
+        (SLOTS["github_actions"], "path: github_token, ", "'github_token' cannot be the name of a secret: write `path:`"),
+        (SLOTS["github_actions"], "path: GITHUB_TOKEN, ", "'GITHUB_TOKEN' cannot be the name of a secret: write `path:`"),
+        (SLOTS["gitlab_variable"], "", "'orders/db' cannot be the key of a variable: write `path:` beside the destination: letters"),
+        (SLOTS["aws_ssm"], "path: aws/pw, ", "'aws/pw' cannot be the name of a parameter: write `path:` beside the destination"),
+        (CLUSTER, "", "'orders/db' cannot be the name of a Secret: write `path:` beside the destination: small letters"),
+        (CLUSTER, "path: Orders, ", "'Orders' cannot be the name of a Secret: write `path:` beside the destination: small letters"),
+    ],
+)
+def test_a_name_that_the_system_never_takes_is_an_error_at_its_line(settings, publish, says, tmp_path):
+    accept = ", accept: attested" if "github" in settings else ""
+    wrong = [each for each in told(tmp_path, settings, f"{publish}keys: {{PW: password}}{accept}") if "consumers may read" not in each]
+    assert len(wrong) == 1
+    assert wrong[0].startswith(f"orders.yaml:10: {says}")
+
+
+def test_a_key_that_no_secret_of_a_cluster_has_is_an_error_at_its_line(tmp_path):
+    key = "k" * 254
+    wrong = [each for each in told(tmp_path, CLUSTER, f"path: orders, keys: {{{key}: password}}") if "consumers may read" not in each]
+    assert wrong == [f"orders.yaml:10: '{key}' cannot be a key of a Secret: use at most 253 letters, digits and . _ -"]
+
+
+def test_every_destination_of_ours_that_knows_its_systems_names_is_asked_for_them():
+    ours = [each.name for each in plugins.found(plugins.DESTINATIONS) if each.origin == "rotator"]
+    assert {each for each in ours if hasattr(plugins.destination_class(each).settings, "misnamed")} == fit._NAMED
+
+
+def test_a_store_that_is_a_replica_is_an_error_at_load(tmp_path):
+    store = SLOTS["aws_secrets_manager"].replace("whole", "replica")
+    owner = OWNER.replace("type: file, path: var/store, key: {file: var/store.key}", store)
+    wrong = told(tmp_path, "type: env_file, path: out/env", "keys: {PW: password}", owner=owner)
+    assert "orders.yaml:6: store `local` is a replica, which keeps no records: name one in the primary's region" in wrong
+
+
+def test_the_folder_of_a_service_account_is_refused_where_nobody_reads_it(tmp_path):
+    outside = CLUSTER.replace("in_cluster: true", "api_server: https://cluster.internal, token: {env: T}, service_account: /run/sa")
+    wrong = told(tmp_path, outside, "path: orders, keys: {PW: password}")
+    assert wrong == ["rotator.yaml:12: `service_account` is read with `in_cluster: true` alone; leave it out"]
+    assert not any("service_account" in each for each in told(tmp_path, f"{CLUSTER}, service_account: /run/sa", "path: orders"))
+
+
 # ---- what nothing reads
 
 

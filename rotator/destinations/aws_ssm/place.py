@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from rotator.aws.answers import No
@@ -12,15 +11,13 @@ from rotator.destination import Denied, Destination, Finding, Level, Place, Port
 from rotator.destinations.aws_ssm.parameters import Parameter, Parameters
 from rotator.destinations.aws_ssm.policy import GET, PUT, Policy
 from rotator.destinations.aws_ssm.settings import AwsSsmSettings
+from rotator.destinations.names import refuse_misnamed
 from rotator.destinations.slot import filled, refuse_pieces, taken
 from rotator.seam import Seam
 from rotator.values import refuse_unfit
 
 MOST = 4096
 """Bytes of a standard parameter (Systems Manager endpoints and quotas)."""
-LONGEST, LEVELS = 1011, 15
-"""Characters of a parameter's name, and its levels (PutParameter)."""
-_PATH = re.compile(r"(?!aws|ssm)[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.IGNORECASE)
 
 
 class AwsSsm(Destination[AwsSsmSettings]):
@@ -78,14 +75,12 @@ class AwsSsm(Destination[AwsSsmSettings]):
 
     def _begin(self, place: Place) -> str:
         """The parameter's name."""
-        path = place.path
-        if not _PATH.fullmatch(path) or len(path) >= LONGEST or path.count("/") >= LEVELS:
-            fix = f"write `path:` beside the destination: [A-Za-z0-9._-]+ joined by /, at most {LEVELS}, not beginning with aws or ssm"
-            raise Refused(f"{path[:80]!r} cannot be the name of a parameter", fix)
+        refuse_misnamed(self.config, place)
         refuse_pieces(place, self.config.format)
-        self._asked.add(f"/{path}")
+        name = f"/{place.path}"
+        self._asked.add(name)
         self._wire.begin()
-        return f"/{path}"
+        return name
 
     def _found(self, name: str, what: str) -> Parameter | None:
         found = self._parameters.get(name, what)

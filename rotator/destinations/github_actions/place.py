@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,14 +10,13 @@ from rotator.destinations.github_actions.api import Api
 from rotator.destinations.github_actions.client import GithubWeb
 from rotator.destinations.github_actions.seal import prepare
 from rotator.destinations.github_actions.settings import GithubActionsSettings
+from rotator.destinations.names import refuse_misnamed
 from rotator.destinations.slot import filled, refuse_pieces
 from rotator.seam import Seam
 from rotator.values import refuse_unfit
 
 MOST = 48_000
 """Bytes of a secret ("Using secrets in GitHub Actions", "Limits for secrets": 48 KB)."""
-_NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]{0,254}")
-"""GitHub takes names in any case and shows them in capitals."""
 
 
 class GithubActions(Attested[GithubActionsSettings]):
@@ -67,9 +65,7 @@ class GithubActions(Attested[GithubActionsSettings]):
 
     def _begin(self, place: Place) -> str:
         """The secret's name."""
-        if not _NAME.fullmatch(place.path):
-            fix = "write `path:` beside the destination: capitals, digits and _, no digit first, and not GITHUB_ first"
-            raise Refused(f"{place.path!r} cannot be the name of a secret", fix)
+        refuse_misnamed(self.config, place)
         refuse_pieces(place, self.config.format)
         prepare()
         self._web.begin()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rotator.destination import SecretRef, Settings
+from rotator.destination import Place, SecretRef, Settings
+from rotator.destinations.names import Misnamed
 from rotator.destinations.slot import Format
 from rotator.settings import ServiceUrl
 from rotator.web import Tls
@@ -18,6 +20,9 @@ def _no_dots(value: str) -> str:
         raise ValueError("no name is made of dots alone")
     return value
 
+
+_NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]{0,254}")
+"""GitHub takes names in any case and shows them in capitals."""
 
 Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+$", max_length=140), AfterValidator(_no_dots)]
 """Its owner and its name."""
@@ -50,6 +55,13 @@ class GithubActionsSettings(Settings):
         if (self.visibility is not None) != (self.organization is not None and self.create):
             raise ValueError("`visibility` is for `organization` with `create: true`, and must be given there")
         return self
+
+    def misnamed(self, place: Place) -> Misnamed:
+        """What can be no name of a secret ("Using secrets in GitHub Actions", "Naming your secrets")."""
+        if _NAME.fullmatch(place.path):
+            return None
+        fix = "write `path:` beside the destination: capitals, digits and _, no digit first, and not GITHUB_ first"
+        return f"{place.path!r} cannot be the name of a secret", fix
 
     @property
     def holder(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from rotator.destination import Denied, Destination, Finding, Level, Place, PortError, Refused, Runtime, Secret
 from rotator.destinations.gitlab_variable.api import Api
 from rotator.destinations.gitlab_variable.settings import GitlabVariableSettings
+from rotator.destinations.names import refuse_misnamed
 from rotator.destinations.slot import filled, refuse_pieces, taken
 from rotator.seam import Seam
 from rotator.values import refuse_unfit
@@ -21,7 +22,6 @@ MASKABLE = re.compile(r"\S{8,}")
 """What GitLab takes as a masked value where `raw` is true (CI/CD variables, "Mask a CI/CD variable")."""
 MOST = 10_000
 """Characters of a value."""
-_KEY = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 
 class GitlabVariable(Destination[GitlabVariableSettings]):
@@ -77,9 +77,7 @@ class GitlabVariable(Destination[GitlabVariableSettings]):
 
     def _begin(self, place: Place) -> str:
         """The variable's key."""
-        if not _KEY.fullmatch(place.path):
-            fix = "write `path:` beside the destination: letters, digits and _, at most 255"
-            raise Refused(f"{place.path!r} cannot be the key of a variable", fix)
+        refuse_misnamed(self.config, place)
         refuse_pieces(place, self.config.format)
         self._web.begin()
         return place.path

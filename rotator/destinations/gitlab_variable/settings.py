@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 from urllib.parse import quote
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.destination import SecretRef, Settings
+from rotator.destination import Place, SecretRef, Settings
+from rotator.destinations.names import Misnamed
 from rotator.destinations.slot import Format
 from rotator.settings import ServiceUrl
 from rotator.web import Tls
 
+_KEY = re.compile(r"[A-Za-z0-9_]{1,255}")
 Holder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=512)]
 """The full path of a project or group, or its number in quotes."""
 
@@ -46,6 +49,12 @@ class GitlabVariableSettings(Settings):
         if (self.project is None) == (self.group is None):
             raise ValueError("give exactly one of `project` and `group`")
         return self
+
+    def misnamed(self, place: Place) -> Misnamed:
+        """What can be no key of a variable (GitLab REST API, "Project-level CI/CD variables")."""
+        if _KEY.fullmatch(place.path):
+            return None
+        return f"{place.path!r} cannot be the key of a variable", "write `path:` beside the destination: letters, digits and _, at most 255"
 
     @property
     def holder(self) -> str:

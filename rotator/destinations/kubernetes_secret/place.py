@@ -11,6 +11,7 @@ from typing import Any
 from rotator.destination import Denied, Destination, Finding, Foreign, Level, Place, PortError, Refused, Runtime, Secret, Unreachable
 from rotator.destinations.kubernetes_secret.api import Api
 from rotator.destinations.kubernetes_secret.settings import KubernetesSecretSettings
+from rotator.destinations.names import refuse_misnamed
 from rotator.errors import Corrupt
 from rotator.kubernetes.client import Client, annotations_of
 from rotator.kubernetes.role import CREATE, way_out
@@ -22,9 +23,6 @@ GENERATION, VERSION, FIELDS = "rotator/generation", "rotator/version", "rotator/
 """Annotations: what was written last."""
 TRIES = 3
 """Others may change the Secret between our look and our patch so many times less one."""
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
-_LONGEST = 253
 
 
 class KubernetesSecret(Destination[KubernetesSecretSettings]):
@@ -45,9 +43,6 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
         """Set all keys in one patch, over the Secret as it was just read. Does nothing where it is already so."""
         refuse_unfit(values)
         name = self._begin(place)
-        for key in values:
-            if not _KEY.fullmatch(key) or key in (".", ".."):
-                raise Refused(f"{key!r} cannot be a key of a Secret", "use letters, digits and . _ -")
         for _ in range(TRIES):
             if self._once(name, values, version, generation):
                 return
@@ -131,13 +126,10 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
 
     def _begin(self, place: Place) -> str:
         """The Secret's name."""
-        name = place.path
-        if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-            fix = "write `path:` beside the destination: small letters, digits, - and ., beginning and ending with a letter or digit"
-            raise Refused(f"{name!r} cannot be the name of a Secret", fix)
-        self._asked.add(name)
+        refuse_misnamed(self.config, place)
+        self._asked.add(place.path)
         self._client.begin()
-        return name
+        return place.path
 
     def _rights(self) -> Iterator[Finding]:
         rights = self._client.rights("ask for our own rights")
