@@ -35,10 +35,16 @@ def host_rules(server, first, *, alone=False):
     file = server.base / "data" / "pg_hba.conf"
     before = file.read_text()
 
+    def loaded():
+        return server.query("SELECT pg_conf_load_time()")
+
     def put(text):
         file.write_text(text)
+        before, end = loaded(), time.monotonic() + 10
         server.query("SELECT pg_reload_conf()")
-        time.sleep(0.2)
+        while loaded() == before:  # this session is told by the postmaster, which takes no login before it has read the rules as well
+            assert time.monotonic() < end, "the rules are not read anew"
+            time.sleep(0.01)
 
     try:
         put(first if alone else f"{first}\n{before}")
