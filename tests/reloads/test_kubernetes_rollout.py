@@ -264,6 +264,15 @@ def test_what_counts_as_complete(kind, replicas, status, complete):
     assert is_complete(kind, {"spec": {} if replicas is None else {"replicas": replicas}, "status": status}) is complete
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_workload_without_pods_nobody_adopts_anything_and_check_says_so(server, kind):
+    world = World(server, kind, pods=0)
+    assert world.reload().tell(NAME, V1) is Reached.accepted
+    assert world.told() == [V1], "pods that come later have it"
+    found = world.reload().check()
+    assert [(each.level, each.code, "has no pods" in each.text) for each in found] == [(Level.WARN, "reload", True)]
+
+
 # ---- what can never become adopted
 
 
@@ -283,6 +292,7 @@ def test_a_workload_that_keeps_old_pods_is_refused_before_it_is_touched_and_foun
     assert no.value.fix
     assert world.told() == []
     assert [(each.level, each.code, says in each.text) for each in world.reload().check()] == [(Level.FAIL, "reload", True)]
+    assert "kubectl" not in no.value.fix or f"`kubectl -n {world.namespace} rollout resume deployment/app`" == no.value.fix
 
 
 def test_a_workload_that_is_not_there_is_refused_and_found_by_check(world):

@@ -12,7 +12,6 @@ from rotator.destination import Denied, Destination, Finding, Foreign, Level, Pl
 from rotator.destinations.kubernetes_secret.api import Api
 from rotator.destinations.kubernetes_secret.settings import KubernetesSecretSettings
 from rotator.destinations.names import refuse_misnamed
-from rotator.errors import Corrupt
 from rotator.kubernetes.client import Client, annotations_of
 from rotator.kubernetes.role import CREATE, way_out
 from rotator.model import same_values
@@ -21,6 +20,7 @@ from rotator.values import LATER, refuse_unfit
 
 GENERATION, VERSION, FIELDS = "rotator/generation", "rotator/version", "rotator/fields"
 """Annotations: what was written last."""
+IMMUTABLE = "the Secret is immutable"
 TRIES = 3
 """Others may change the Secret between our look and our patch so many times less one."""
 
@@ -55,14 +55,16 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
         if found is None:
             self._refuse_missing(name)
             return {}
+        self._generation(name, found)
         return self._shown(name, found, tuple(place.keys) or _fields(found))
 
     def check(self) -> list[Finding]:
-        """Whether the namespace is there, and each right: on the Secrets that this instance was asked for, else on any at all."""
+        """Whether the namespace is there, each right, and whether the Secret can be changed: those that this instance was asked for."""
         self._client.begin()
         try:
             self._client.prove_namespace(f"look at the namespace {self.config.namespace}", self._api.role(self._asked))
-            return list(self._rights())
+            found = list(self._rights())
+            return found if any(each.level is Level.FAIL for each in found) else [*found, *self._fixed()]
         except Denied as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
         except PortError as error:
@@ -89,18 +91,26 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
         if written and same_values(self._shown(name, found, tuple(values)), values):
             return True
         if found.get("immutable") is True:
-            fix = f"make it anew without `immutable: true` (kubectl get secret {name} -o yaml, edit, kubectl replace --force -f -)"
-            raise Refused(f"{what}: the Secret is immutable", fix)
+            raise Refused(f"{what}: {IMMUTABLE}", self._anew(name))
         body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
         return self._api.patch(name, body, what)
 
     def _refuse_late(self, name: str, found: Mapping[str, Any], generation: int) -> None:
-        held = annotations_of(found["metadata"]).get(GENERATION)
-        fix = f"if the record was lost, `kubectl annotate secret {name} {GENERATION}-`; the next run publishes again"
-        if held is not None and not re.fullmatch(r"[0-9]{1,18}", held):
-            raise Corrupt(f"the annotation {GENERATION} of the Secret {name} is none of ours", fix=fix)
-        if held is not None and int(held) > generation:
+        held = self._generation(name, found)
+        if held > generation:
             raise Refused(f"{name} shows generation {held}, later than {generation}", LATER)
+
+    def _generation(self, name: str, found: Mapping[str, Any]) -> int:
+        """Which it shows; -1 where we never wrote. `Foreign` where that is no number: what comes next could not be told."""
+        held = annotations_of(found["metadata"]).get(GENERATION, "-1")
+        if not re.fullmatch(r"-1|[0-9]{1,18}", held):
+            fix = f"`kubectl -n {self.config.namespace} annotate secret {name} {GENERATION}-`; the next run publishes again"
+            raise Foreign(f"the annotation {GENERATION} of the Secret {name} is none of ours", fix)
+        return int(held)
+
+    def _anew(self, name: str) -> str:
+        kubectl = f"kubectl -n {self.config.namespace}"
+        return f"make it anew without `immutable: true` ({kubectl} get secret {name} -o yaml, edit, {kubectl} replace --force -f -)"
 
     def _refuse_missing(self, name: str) -> None:
         if not self.config.create:
@@ -143,6 +153,13 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
                 where = f"the Secret {name}" if name else f"any Secret in the namespace {self.config.namespace}"
                 fix = way_out(self._api.role([name] if name else []))
                 yield Finding(Level.FAIL, "privilege.missing", f"no {', '.join(missing)} of {where}", fix)
+
+    def _fixed(self) -> Iterator[Finding]:
+        """Of the Secrets that this instance was asked for: those that nobody can change."""
+        for name in sorted(self._asked):
+            found = self._api.secret(name, f"read the Secret {name}")
+            if found is not None and found.get("immutable") is True:
+                yield Finding(Level.FAIL, "place.missing", f"{name}: {IMMUTABLE}", self._anew(name))
 
 
 def _fields(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rotator.kubernetes.role import GET, PATCH, role, rule, way_out
 from rotator.reload import Denied, Finding, Level, PortError, Reached, Refused, Reload, Runtime, Unreachable
 from rotator.reloads.denied import missing_is_denied
 from rotator.reloads.kubernetes_rollout.settings import KubernetesRolloutSettings
-from rotator.reloads.kubernetes_rollout.workload import held_back, is_complete, is_seen, is_stuck, marks_of
+from rotator.reloads.kubernetes_rollout.workload import has_pods, held_back, is_complete, is_seen, is_stuck, marks_of
 from rotator.seam import Seam
 from rotator.web import JSON, Answer
 
@@ -44,6 +44,7 @@ class KubernetesRollout(Reload[KubernetesRolloutSettings]):
     def tell(self, name: str, version: str) -> Reached:
         """Set the annotation where it is another, then look until the rollout is complete (`adopted`) or the time is over (`accepted`).
 
+        Complete without any pod is `accepted` too: nobody was there to use it.
         Without the namespace or a right it is `Denied`. `Refused`: the workload is not there, keeps old pods, or made no progress in time.
         """
         mark = MARK + name
@@ -52,7 +53,7 @@ class KubernetesRollout(Reload[KubernetesRolloutSettings]):
         with missing_is_denied():
             self._client.begin()
             found = self._look()
-            held = held_back(self.config.kind, found)
+            held = held_back(self.config.kind, self.config.namespace, found)
             if held is not None:
                 raise Refused(f"{self._what}: {held[0]}", held[1])
             if marks_of(found).get(mark) != version:
@@ -94,7 +95,7 @@ class KubernetesRollout(Reload[KubernetesRolloutSettings]):
                 fix = f"`kubectl -n {self.config.namespace} describe {title}`: why do its new pods not become available?"
                 raise Refused(f"{self._what}: no progress within its progressDeadlineSeconds", fix, "ProgressDeadlineExceeded")
             if is_seen(found) and is_complete(kind, found):
-                return Reached.adopted
+                return Reached.adopted if has_pods(kind, found) else Reached.accepted
             if self._client.left < pause + self.timeout / 10:  # what the last look may take
                 return Reached.accepted
             self._seam.sleep(pause)
@@ -122,9 +123,13 @@ class KubernetesRollout(Reload[KubernetesRolloutSettings]):
 
     def _findings(self) -> Iterator[Finding]:
         self._client.prove_namespace(self._what, self._role)
-        held = held_back(self.config.kind, self._look())
+        found = self._look()
+        held = held_back(self.config.kind, self.config.namespace, found)
         if held is not None:
             yield Finding(Level.FAIL, "reload", f"{self.config.title}: {held[0]}", held[1])
+        if not has_pods(self.config.kind, found):
+            text = f"{self.config.title} has no pods: nobody adopts a version, and no more than `accepted` is shown"
+            yield Finding(Level.WARN, "reload", text, "scale it up, or leave this reload out")
         rights = self._client.rights("ask for our own rights")
         if rights is None:
             yield Finding(Level.WARN, "privilege.unproven", "the cluster does not tell all that our login may do; the first use will tell")

@@ -53,10 +53,15 @@ def is_stuck(workload: Mapping[str, Any]) -> bool:
     )
 
 
-def held_back(kind: Kind, workload: Mapping[str, Any]) -> tuple[str, str] | None:
+def has_pods(kind: Kind, workload: Mapping[str, Any]) -> bool:
+    """Whether anybody is there who could use a version: a workload that was scaled to nothing is complete at once."""
+    return _count(at(workload, "status", COUNTS[kind][0])) > 0
+
+
+def held_back(kind: Kind, namespace: str, workload: Mapping[str, Any]) -> tuple[str, str] | None:
     """Why a new template would leave old pods running, and the way out; None where it would not."""
     if at(workload, "spec", "paused") is True:
-        return "it is paused", f"`kubectl rollout resume {kind.lower()}/{at(workload, 'metadata', 'name')}`"
+        return "it is paused", f"`kubectl -n {namespace} rollout resume {kind.lower()}/{at(workload, 'metadata', 'name')}`"
     if at(workload, "spec", "updateStrategy", "type") == "OnDelete":
         return "its updateStrategy is OnDelete: nobody replaces its pods", "let it be RollingUpdate"
     if _count(at(workload, "spec", "updateStrategy", "rollingUpdate", "partition")):

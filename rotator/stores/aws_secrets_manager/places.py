@@ -14,7 +14,7 @@ from typing import Any
 
 from rotator.aws.answers import Unsure
 from rotator.aws.wire import Wire
-from rotator.errors import Corrupt, Refused, Unreachable
+from rotator.errors import Foreign, Refused, Unreachable
 from rotator.jsontext import members, spliced
 from rotator.model import Place, Secret, same_values
 from rotator.seam import Seam
@@ -158,8 +158,8 @@ class Places:
             return Note(str(note["version"]), int(note["generation"]), tuple(note["fields"]), found.version)
         except (KeyError, TypeError, ValueError):
             pass
-        fix = f"remove the secret {self._note_name(path)}; the next run publishes again"
-        raise Corrupt(f"the note of {path} is none of ours", fix=fix)
+        command = f"`aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {self._note_name(path)}`"
+        raise Foreign(f"the note of {path} is none of ours", f"{command}; the next run publishes again")
 
     def _raise(self, path: str, wanted: Note, note: Note) -> bool:
         """Write the note over the one that was read. False: another was faster: look again."""

@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rotator.errors import Corrupt, Denied, Refused, Unreachable
+from rotator.errors import Denied, Foreign, Refused, Unreachable
 from rotator.model import Place, Secret, same_values
 from rotator.stores.vault.kv import Document, Kv
+from rotator.stores.vault.settings import VaultSettings
 from rotator.stores.vault.wire import Wire, may_have_landed
 from rotator.values import LATER
 
@@ -33,8 +34,8 @@ class Note:
 class Places:
     """The visible documents of one mount. `reader`: where they are read as a consumer does."""
 
-    def __init__(self, kv: Kv, wire: Wire, prefix: str, reader: Kv) -> None:
-        self._kv, self._wire, self._own, self._reader = kv, wire, prefix, reader
+    def __init__(self, kv: Kv, wire: Wire, settings: VaultSettings, reader: Kv) -> None:
+        self._kv, self._wire, self._settings, self._own, self._reader = kv, wire, settings, settings.prefix, reader
 
     def published(self, place: Place) -> dict[str, Secret]:
         """See `Destination.published`. Without `keys`: the fields that we wrote; where we never wrote, all that stands there."""
@@ -97,7 +98,9 @@ class Places:
             return Note(str(note["version"]), int(note["generation"]), tuple(note["fields"]), found.version)
         except (KeyError, TypeError, ValueError):
             pass
-        raise Corrupt(f"the note of {path} is none of ours", fix="remove it; the next run publishes again")
+        there = f"-namespace={self._settings.namespace} " if self._settings.namespace else ""
+        command = f"`bao kv metadata delete {there}-mount={self._settings.mount} {self._own}/places/{path}`"
+        raise Foreign(f"the note of {path} is none of ours", f"{command}; the next run publishes again")
 
     def _raise(self, path: str, wanted: Note, revision: int) -> bool:
         """Write the note over the one that was read. False: another was faster, or nobody knows: look again."""

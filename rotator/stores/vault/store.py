@@ -44,7 +44,7 @@ class VaultStore(Store[VaultSettings]):
             self._as_consumer = Wire(settings, runtime, seam)
             self._reader_login = Login(settings.consumer, self._as_consumer, runtime, seam)
             self._reader = Kv(settings, self._as_consumer, self._reader_login, consumer=True)
-        self._places = Places(self._kv, self._wire, settings.prefix, self._reader)
+        self._places = Places(self._kv, self._wire, settings, self._reader)
         self._asked: dict[str, bool] = {}
         """The paths that this instance was asked for, and whether for a record: `check` looks at the rights there."""
 

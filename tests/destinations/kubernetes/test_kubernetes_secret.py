@@ -10,7 +10,7 @@ from cluster_world import KEYS, NAME, PLACE, World
 from rotator.destination import Denied, Foreign, Level, Place, Refused, Secret, Unreachable
 from rotator.destinations.kubernetes_secret import KubernetesSecret
 from rotator.destinations.kubernetes_secret.api import secret_role as role
-from rotator.errors import BadInput, Corrupt, PortError
+from rotator.errors import BadInput, PortError
 from rotator.model import same_values
 from rotator.testing.destination_contract import CANARY, runtime, told_by
 from rotator.testing.servers.kubernetes import KubernetesServer
@@ -112,11 +112,16 @@ def test_a_secret_that_is_removed_before_the_patch_is_made_anew(world):
     assert world.text == {"DB_USER": "app", "DB_PASSWORD": f"{CANARY}-1"}
 
 
-def test_an_immutable_secret_is_refused_and_the_way_out_is_named(world):
+def test_an_immutable_secret_is_found_by_check_and_refused_and_the_way_out_is_named(world):
     world.put({"DB_USER": "app"}, immutable=True)
+    one = world.destination()
+    one.published(PLACE)
+    found = one.check()
+    assert [(each.level, each.text) for each in found] == [(Level.FAIL, f"{NAME}: the Secret is immutable")]
     with pytest.raises(Refused, match="immutable") as no:
-        world.destination().publish(PLACE, VALUES, "v1", 1)
-    assert f"kubectl get secret {NAME}" in no.value.fix
+        one.publish(PLACE, VALUES, "v1", 1)
+    assert f"kubectl -n {world.namespace} get secret {NAME}" in no.value.fix
+    assert found[0].fix == no.value.fix
 
 
 def test_a_missing_secret_is_refused_unless_it_may_be_made(world):
@@ -145,11 +150,12 @@ def test_a_key_that_a_secret_cannot_have_is_refused(world):
         world.destination().publish(Place("cluster", NAME, {"a b": "password"}), {"a b": Secret("x")}, "v1", 1)
 
 
-def test_a_generation_that_is_none_of_ours_stops_it(world):
+def test_a_generation_that_is_none_of_ours_is_seen_before_anything_is_written(world):
     world.put({}, metadata={"name": NAME, "annotations": {"rotator/generation": "many"}})
-    with pytest.raises(Corrupt) as no:
-        world.destination().publish(PLACE, VALUES, "v1", 1)
-    assert f"kubectl annotate secret {NAME} rotator/generation-" in no.value.fix
+    for call in (lambda: world.destination().published(PLACE), lambda: world.destination().publish(PLACE, VALUES, "v1", 1)):
+        with pytest.raises(Foreign, match="the annotation rotator/generation of the Secret app-db is none of ours") as no:
+            call()
+        assert f"`kubectl -n {world.namespace} annotate secret {NAME} rotator/generation-`" in no.value.fix
 
 
 def test_a_key_of_ours_that_is_no_text_is_foreign(world):

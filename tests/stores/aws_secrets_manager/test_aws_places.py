@@ -8,7 +8,7 @@ import threading
 import pytest
 from aws_world import PATH, PLACE, Scripted, action, fields
 
-from rotator.errors import Corrupt, Denied, Refused, Unreachable
+from rotator.errors import Denied, Foreign, Refused, Unreachable
 from rotator.jsontext import members, spliced
 from rotator.model import Level, Place, Secret, same_values
 from rotator.testing.records import ODD, a_record
@@ -238,11 +238,16 @@ def test_a_place_below_our_own_prefix_is_refused(world, path):
             call()
 
 
-def test_a_note_that_is_none_of_ours_is_corrupt(world):
+def test_a_note_that_is_none_of_ours_is_foreign_and_its_command_removes_it(world):
     world.root().create_secret(Name=f"{world.prefix}/places/{PATH}", SecretString="x")
     for call in (lambda: world.store().publish(PLACE, fields(1), "v1", 1), lambda: world.store().published(PLACE)):
-        with pytest.raises(Corrupt, match="none of ours"):
+        with pytest.raises(Foreign, match="none of ours") as no:
             call()
+    command = no.value.fix.split("`")[1]
+    assert command.startswith("aws secretsmanager delete-secret --force-delete-without-recovery --secret-id ")
+    world.root().delete_secret(SecretId=command.rpartition(" ")[2], ForceDeleteWithoutRecovery=True)
+    world.store().publish(PLACE, fields(1), "v1", 1)
+    assert same_values(world.store().published(PLACE), fields(1))
 
 
 @pytest.mark.parametrize(

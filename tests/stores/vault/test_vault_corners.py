@@ -5,8 +5,8 @@ import sys
 import pytest
 from vault_world import PATH, PLACE, Scripted, fields
 
-from rotator.errors import BadInput, Conflict, Corrupt, Denied, Unreachable
-from rotator.model import Secret
+from rotator.errors import BadInput, Conflict, Denied, Foreign, Unreachable
+from rotator.model import Secret, same_values
 from rotator.testing.records import a_record, same
 from rotator.testing.servers.raw import Answer, json_answer
 
@@ -138,11 +138,15 @@ def test_a_patch_that_landed_under_a_502_is_seen(world, bao):
     assert world.call("GET", f"data/{PATH}")["data"]["metadata"]["version"] == 2
 
 
-def test_a_note_that_is_none_of_ours_is_corrupt(world):
+def test_a_note_that_is_none_of_ours_is_foreign_and_its_command_removes_it(world, bao):
     world.call("POST", f"data/rotator/places/{PATH}", {"data": {"place": "x"}})
     for call in (lambda: world.store().publish(PLACE, fields(1), "v1", 1), lambda: world.store().published(PLACE)):
-        with pytest.raises(Corrupt, match="none of ours"):
+        with pytest.raises(Foreign, match="none of ours") as no:
             call()
+    command = no.value.fix.split("`")[1]
+    bao.bao(*command.split()[1:])
+    world.store().publish(PLACE, fields(1), "v1", 1)
+    assert same_values(world.store().published(PLACE), fields(1))
 
 
 def test_a_login_that_gives_no_token_is_denied(world, bao):
