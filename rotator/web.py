@@ -114,6 +114,7 @@ class Web:
         left = self.left
         if left <= 0:
             raise self._late(what)
+        _refuse_broken(headers, what)
         client = self._client or self._open()
         client.cookies.clear()
         import httpx
@@ -192,6 +193,14 @@ class Web:
         if client is not None:
             with suppress(Exception):  # close never raises, and nothing is left to save
                 client.close()
+
+
+def _refuse_broken(headers: Mapping[str, str], what: str) -> None:
+    """`Denied` where a header's value can be none (RFC 9110, 5.5), before it looks like a server that does not answer."""
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            fix = "it is one word of ASCII: is there a blank, or a second line end, behind it?"
+            raise Denied(f"{what}: what was given as a token cannot stand in the header {name}", fix)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

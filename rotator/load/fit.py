@@ -40,7 +40,8 @@ class OneValue:
             yield f"this place has {self.shown}: name one, `keys: {{value: {secret}}}`; for several {self.several}"
 
 
-_AWS = "aws_secrets_manager"
+_AWS, _FILE_STORE = "aws_secrets_manager", "file"
+_PREFIXED, _CLASH = frozenset({_AWS, "vault"}), (".rec", ".lock")
 _SLOT = OneValue("format", "value", "set `format: json` in rotator.yaml")
 _ONE_VALUE = {
     "file": OneValue("format", "raw", "use json, yaml or env_file", "value"),
@@ -85,6 +86,21 @@ def misnamed(entry: Connection, place: Place) -> str | None:
     return f"{wrong[0]}: {wrong[1]}" if wrong else None
 
 
-def keeps_records(store: Connection) -> bool:
-    """Whether this can be a spec's store at all: a replica of Secrets Manager's is read, and never written."""
-    return not (store.type == _AWS and getattr(store.settings, "replica", False))
+def forbidden(entry: Connection, path: str) -> str | None:
+    """Why nothing can stand at this path of a store or destination of ours: it is where the store keeps what is its own."""
+    own = getattr(entry.settings, "prefix", None) if entry.type in _PREFIXED else None
+    if own is not None and (path == own or path.startswith(f"{own}/")):
+        return f"nothing but records stands below `{own}/` there: choose another path, or another `prefix` in rotator.yaml"
+    if entry.type == _FILE_STORE and any(each.endswith(_CLASH) for each in path.split("/")[:-1]):
+        return "in a file store no part of a path but its last ends in .rec or .lock: these name the store's own files"
+    return None
+
+
+def is_replica(entry: Connection) -> bool:
+    """Whether another place feeds it: of what stands there nobody told it what is ours, so `keys` must."""
+    return entry.type == _AWS and bool(getattr(entry.settings, "replica", False))
+
+
+def marks_by_name(entry: Connection) -> bool:
+    """Whether this reload of ours writes the rotation's name where not every name fits (`reloads/kubernetes_rollout`)."""
+    return entry.type == "kubernetes_rollout"

@@ -17,6 +17,7 @@ from rotator.load.config import Allow, Config, Connection, Policy
 from rotator.load.fit import openness
 from rotator.load.problems import Notes, nearest
 from rotator.load.secrets import located, references
+from rotator.load.sites import site
 from rotator.load.yaml import Block, parse
 from rotator.settings import EnvRef, FileRef, Settings, StoreRef
 from rotator.spec import DEFAULT_ALPHABET, PasswordPolicy
@@ -194,7 +195,8 @@ class _Reader:
                 self.note(("reloads", name), "a store or destination has this name: they are told apart by name, choose another")
         for section, entries in (("stores", stores), ("destinations", destinations)):
             for one, other in combinations(entries.values(), 2):
-                if one.type == other.type and one.settings == other.settings:
+                same_file = site(one)[0] == "a file" and site(one) == site(other)
+                if same_file or (one.type == other.type and one.settings == other.settings):
                     self.note((section, other.name), f"this is the same place as `{one.name}`: write one of them")
 
     def _references(self, sections: Mapping[str, Mapping[str, Connection]]) -> None:

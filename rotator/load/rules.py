@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from rotator.destination import Attested
 from rotator.generate import check_policy, strength
 from rotator.load import shapes
+from rotator.load.config import Connection
 from rotator.load.draft import Draft, Wrong
-from rotator.load.fit import OneValue, keeps_records, misnamed, one_field, one_value, reads_path
+from rotator.load.fit import OneValue, forbidden, is_replica, marks_by_name, misnamed, one_field, one_value, reads_path
+from rotator.load.sites import site
 from rotator.model import Place, Reached, Shape
 from rotator.schedule import spoken
 
@@ -82,32 +86,51 @@ def shape(d: Draft) -> Wrong:
         yield _first(d, "grace"), f"consumers may read an old value for {spoken(d.staleness)}: write a grace of at least that"
 
 
-def places(d: Draft) -> Wrong:
-    """Consumers get what they need, once, from every place."""
-    whole = one_field(d.store)
+def stores(d: Draft) -> Wrong:
+    """The store can keep a record at this path, and show all fields there."""
+    whole, at = one_field(d.store), forbidden(d.store, d.path)
     if whole:
         yield ("store",), f"store `{d.store.name}` has {whole.shown}, and a store shows all fields: {whole.several}"
-    if not keeps_records(d.store):
+    if is_replica(d.store):
         yield ("store",), f"store `{d.store.name}` is a replica, which keeps no records: name one in the primary's region"
+    if at:
+        yield ("store", "path"), at
+
+
+def places(d: Draft) -> Wrong:
+    """Consumers get what they need, once, from every place."""
     seen: set[str] = set()
+    sites: dict[object, str] = {(site(d.store), d.path): d.store.name}
     for index, (wish, entry, cls) in enumerate(d.places):
-        where = ("publish", index)
+        where, path = ("publish", index), wish.path or d.path
         if entry.name in seen:
             yield where, f"`{entry.name}` stands here twice: write one entry with all keys"
+        elif cls.by_path and sites.setdefault((site(entry), path), entry.name) != entry.name:
+            other = sites[site(entry), path]
+            yield where, f"this is the very document that `{other}` writes: choose another `path`, or leave this place out"
         seen.add(entry.name)
-        if issubclass(cls, Attested) and wish.accept is None:
-            yield where, "nobody can look whether this place shows it: write `accept: attested` if that will do"
-        if wish.accept is not None and not issubclass(cls, Attested):
-            yield (*where, "accept"), "this place can be read back, and is: leave it out"
-        if wish.path is not None and not reads_path(entry):
-            yield (*where, "path"), f"nothing reads this: the file is what `{entry.name}` in rotator.yaml names; leave it out"
-        wrong = misnamed(entry, Place(entry.name, wish.path or d.path, wish.keys))
-        if wrong:
-            yield (*where, "path") if wish.path else where, wrong
-        one = one_value(entry)
-        if not wish.keys and not cls.by_path and not one:
-            yield where, f"`keys` says what the fields are called here: `keys: {{NAME: {d.facts.fields[1]}}}`"
-        yield from _keys(d, index, wish, one, by_path=cls.by_path)
+        yield from ((((*where, key) if key else where), text) for key, text in _place(d, wish, entry, cls))
+        yield from _keys(d, index, wish, one_value(entry), by_path=cls.by_path)
+
+
+def _place(d: Draft, wish: shapes.Publish, entry: Connection, cls: Any) -> Iterator[tuple[str | None, str]]:
+    """What is wrong with one place: the key inside its entry, or None, and what to write."""
+    if issubclass(cls, Attested) and wish.accept is None:
+        yield None, "nobody can look whether this place shows it: write `accept: attested` if that will do"
+    if wish.accept is not None and not issubclass(cls, Attested):
+        yield "accept", "this place can be read back, and is: leave it out"
+    if wish.path is not None and not reads_path(entry):
+        yield "path", f"nothing reads this: the file is what `{entry.name}` in rotator.yaml names; leave it out"
+    wrong = misnamed(entry, Place(entry.name, wish.path or d.path, wish.keys))
+    if not wrong and cls.by_path and wish.path is not None:
+        wrong = forbidden(entry, wish.path)
+    if wrong:
+        yield ("path" if wish.path else None), wrong
+    public, secret = d.facts.fields
+    if not wish.keys and is_replica(entry):
+        yield None, f"a replica shows all of its primary: say which fields are ours, `keys: {{{public}: {public}, {secret}: {secret}}}`"
+    elif not wish.keys and not cls.by_path and not one_value(entry):
+        yield None, f"`keys` says what the fields are called here: `keys: {{NAME: {secret}}}`"
 
 
 def _keys(d: Draft, index: int, wish: shapes.Publish, one: OneValue | None, *, by_path: bool) -> Wrong:
@@ -135,6 +158,8 @@ def reloads(d: Draft) -> Wrong:
         seen.add(entry.name)
         if asked(wish) > most:
             yield ("reload", index), _too_much(wish, entry.name, most)
+        if marks_by_name(entry) and not d.name[-1].isalnum():
+            yield ("reload", index), f"`{entry.name}` writes the rotation's name into an annotation: let it end with a letter or digit"
 
 
 def asked(wish: shapes.ReloadWish) -> Reached:
@@ -171,7 +196,7 @@ def secrets_of_teams(d: Draft) -> Wrong:
         yield ("target",), "a schedule refers to no secret: that belongs into the connection in rotator.yaml"
 
 
-RULES = (allowed, principals, times, shape, places, reloads, passwords, secrets_of_teams)
+RULES = (allowed, principals, times, shape, stores, places, reloads, passwords, secrets_of_teams)
 
 
 def advice(d: Draft) -> Wrong:

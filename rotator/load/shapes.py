@@ -55,6 +55,12 @@ def _path(value: str) -> str:
     return value
 
 
+def _required(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("no event, no side effect: write `[ledger]`, or leave it out")
+    return value
+
+
 def _label(value: str) -> str:
     if len(value) > LABEL or CONTROL.search(value):
         raise ValueError(f"a label has at most {LABEL} characters, on one line")
@@ -110,7 +116,7 @@ class Audit(Settings):
     """Where events go."""
 
     ledger: str | None = None
-    required: tuple[Literal["ledger"], ...] = ("ledger",)
+    required: Annotated[tuple[Literal["ledger"], ...], AfterValidator(_required)] = ("ledger",)
 
 
 class Plugins(Settings):

@@ -12,6 +12,7 @@ from rotator.load.config import Connection, Policy
 from rotator.load.draft import Draft, Facts
 from rotator.load.problems import absent
 from rotator.load.rules import RULES, advice, asked
+from rotator.load.sites import site
 from rotator.load.yaml import Block
 from rotator.model import Can, Place, Reached, Shape
 from rotator.record import Identity
@@ -195,12 +196,12 @@ class SpecReader:
         account = _account(draft.connection)
         for principal in draft.facts.principals:
             self._claim(("principal", account, draft.facts.endpoint, principal), ("target",), "this principal is rotated by")
-        self._claim(("path", draft.store.name, draft.path), ("store", "path"), "this path in the store belongs to")
+        self._claim(("place", site(draft.store), draft.path), ("store", "path"), "this path in the store belongs to")
         for index, (wish, entry, cls) in enumerate(draft.places):
             if cls.by_path:
-                self._claim(("place", entry.name, wish.path or draft.path), ("publish", index), "this path there belongs to")
+                self._claim(("place", site(entry), wish.path or draft.path), ("publish", index), "this path there belongs to")
             for key in () if cls.by_path else wish.keys:
-                self._claim(("key", entry.name, key), ("publish", index, "keys", key), "this key there is written by")
+                self._claim(("key", site(entry), key), ("publish", index, "keys", key), "this key there is written by")
 
     def _claim(self, key: tuple[Any, ...], where: Sequence[object], text: str) -> None:
         other = self.reader.taken(key, self.name, self.source)
