@@ -74,6 +74,14 @@ def quoted(name: str, value: str, style: Quote) -> str:
     return value
 
 
+def unfit(alphabet: str, style: Quote) -> str:
+    """Those of these characters with which `quoted` may refuse a value; empty where it takes every value of them."""
+    if style is Quote.NONE:
+        return "".join(each for each in alphabet if not _BARE.fullmatch(each))
+    risky = {"\\"} | ({"$", "{"} if {"$", "{"} <= set(alphabet) else set())
+    return "".join(each for each in alphabet if each in risky) if style is Quote.DOTENV else ""
+
+
 def unquoted(value: str, style: Quote) -> str:
     """What a reader gets of a value as it is written."""
     if value[:1] not in _CLOSED:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rotator.destinations.dotenv import NAME, EnvText, Quote
+from rotator.destinations.dotenv import NAME, EnvText, Quote, unfit
 from rotator.destinations.local import LocalFile, LocalFileSettings
 
 
@@ -25,6 +25,10 @@ class EnvFileSettings(LocalFileSettings):
     """`type: env_file` in rotator.yaml."""
 
     quote: Quote = Quote.NONE
+
+    def unfit(self, alphabet: str) -> str:
+        """Characters with which a value may be refused as it is written."""
+        return unfit(alphabet, self.quote)
 
 
 class EnvFile(LocalFile[EnvFileSettings]):

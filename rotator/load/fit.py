@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from rotator.destinations.dotenv import Quote
+from rotator.destinations.env_file import EnvFileSettings
 from rotator.destinations.names import Naming
 from rotator.load.config import Connection
 from rotator.model import Place
@@ -42,6 +44,8 @@ class OneValue:
 
 _AWS, _FILE_STORE = "aws_secrets_manager", "file"
 _PREFIXED, _CLASH = frozenset({_AWS, "vault"}), (".rec", ".lock")
+_MADE = {"aws_iam_key": "/+"}
+"""As AWS shows them (IAM User Guide, "Manage access keys for IAM users")."""
 _SLOT = OneValue("format", "value", "set `format: json` in rotator.yaml")
 _ONE_VALUE = {
     "file": OneValue("format", "raw", "use json, yaml or env_file", "value"),
@@ -99,6 +103,20 @@ def forbidden(entry: Connection, path: str) -> str | None:
 def is_replica(entry: Connection) -> bool:
     """Whether another place feeds it: of what stands there nobody told it what is ours, so `keys` must."""
     return entry.type == _AWS and bool(getattr(entry.settings, "replica", False))
+
+
+def unfit(entry: Connection, alphabet: str) -> str | None:
+    """Why a value of these characters may be refused at this place of ours, after it was made."""
+    settings = entry.settings
+    if not isinstance(settings, EnvFileSettings) or not (bad := settings.unfit(alphabet)):
+        return None
+    way = "set `quote: shell` or `quote: dotenv` there, as its reader has it" if settings.quote is Quote.NONE else "use others"
+    return f"may hold {' '.join(bad)}, with which `{entry.name}` (`quote: {settings.quote}`) refuses it: {way}"
+
+
+def made_of(type: str) -> str:
+    """What a secret that this target's system makes may hold beside letters, digits and `_.~-`."""
+    return _MADE.get(type, "")
 
 
 def marks_by_name(entry: Connection) -> bool:

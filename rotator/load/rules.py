@@ -11,7 +11,7 @@ from rotator.generate import check_policy, strength
 from rotator.load import shapes
 from rotator.load.config import Connection
 from rotator.load.draft import Draft, Wrong
-from rotator.load.fit import OneValue, forbidden, is_replica, marks_by_name, misnamed, one_field, one_value, reads_path
+from rotator.load.fit import OneValue, forbidden, is_replica, made_of, marks_by_name, misnamed, one_field, one_value, reads_path, unfit
 from rotator.load.sites import site
 from rotator.model import Place, Reached, Shape
 from rotator.schedule import spoken
@@ -149,6 +149,18 @@ def _keys(d: Draft, index: int, wish: shapes.Publish, one: OneValue | None, *, b
         yield where, f"`{public}` is missing: two users take turns, so consumers must read which one it is"
 
 
+def values(d: Draft) -> Wrong:
+    """Every place takes whatever is made: else the old one is dead, and its successor cannot be shown."""
+    (public, secret), is_set = d.facts.fields, d.facts.shape.is_set
+    users = "".join(sorted(set("".join(d.facts.principals)))) if is_set else ""
+    made = d.password.alphabet if is_set else made_of(d.facts.type)
+    for index, (wish, entry, _cls) in enumerate(d.places):
+        for field, alphabet in ((public, users), (secret, made)):
+            wrong = unfit(entry, alphabet) if field in wish.keys.values() else None
+            if wrong:
+                yield ("publish", index), f"`{field}` {wrong}"
+
+
 def reloads(d: Draft) -> Wrong:
     """Each is told once, and is asked for no more than it can show."""
     seen: set[str] = set()
@@ -196,7 +208,7 @@ def secrets_of_teams(d: Draft) -> Wrong:
         yield ("target",), "a schedule refers to no secret: that belongs into the connection in rotator.yaml"
 
 
-RULES = (allowed, principals, times, shape, stores, places, reloads, passwords, secrets_of_teams)
+RULES = (allowed, principals, times, shape, stores, places, values, reloads, passwords, secrets_of_teams)
 
 
 def advice(d: Draft) -> Wrong:

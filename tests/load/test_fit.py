@@ -122,6 +122,48 @@ def test_a_destination_of_somebody_else_is_asked_nothing():
     assert fit.one_value(Connection("theirs", "theirs", settings)) is None
 
 
+# ---- what may be made, and could not be written
+
+
+@pytest.mark.parametrize(
+    ("quote", "alphabet", "bad"),
+    [
+        ("none", "A-Za-z0-9!#", "! #"), ("dotenv", "A-Za-z0-9${", "$ {"), ("dotenv", "A-Za-z0-9!#", ""), ("shell", "A-Za-z0-9!#${", ""),
+        ("none", "A-Za-z0-9_.~-", ""),
+    ],
+)  # fmt: skip
+def test_a_password_that_an_env_file_would_refuse_once_the_old_one_is_dead_is_an_error_at_load(quote, alphabet, bad, tmp_path):
+    letters = alphabet.replace("A-Za-z0-9", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+    owner = OWNER + f"policies:\n  odd: {{password: {{alphabet: '{letters}'}}}}\n"
+    publish = "keys: {PW: password}}\n    policy: odd\n    #"
+    wrong = told(tmp_path, f"type: env_file, path: out/env, quote: {quote}", publish, owner=owner)
+    way = "set `quote: shell` or `quote: dotenv` there, as its reader has it" if quote == "none" else "use others"
+    says = f"orders.yaml:10: `password` may hold {bad}, with which `place` (`quote: {quote}`) refuses it: {way}"
+    assert wrong == [says] * bool(bad)
+
+
+def test_a_user_that_an_env_file_would_refuse_is_an_error_at_load(tmp_path):
+    wrong = told(tmp_path, "type: env_file, path: out/env", "keys: {WHO: username, PW: password}", users="username: 'app@host'")
+    assert len(wrong) == 1
+    assert wrong[0].startswith("orders.yaml:10: `username` may hold @, with which `place` (`quote: none`) refuses it")
+
+
+def test_the_secret_keys_of_aws_ask_for_quotes(tmp_path):
+    owner = OWNER.replace("  pg:", "  cloud: {type: aws, region: eu-west-1, allow: {schedules: ['*']}}\n  pg:")
+    for quote, found in (("none", 1), ("shell", 0)):
+        team = TEAM.replace(
+            "{type: postgres, connection: pg, dbname: orders, USERS}", "{type: aws_iam_key, connection: cloud, username: up}"
+        )
+        team = team.replace("PUBLISH", "keys: {KEY: secret_access_key}").replace("GRACE", "0s")
+        settings = f"type: env_file, path: out/env, quote: {quote}"
+        try:
+            load(write_config(tmp_path / quote, owner.replace("SETTINGS", settings), orders=team))
+            wrong = []
+        except Invalid as error:
+            wrong = [each.text for each in error.problems]
+        assert [each.startswith("`secret_access_key` may hold / +, with which `place`") for each in wrong] == [True] * found
+
+
 # ---- what can never be a name there
 
 CLUSTER = "type: kubernetes_secret, in_cluster: true, namespace: billing"
