@@ -13,6 +13,7 @@ import stat
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from pydantic import field_validator
@@ -119,12 +120,14 @@ class LocalFile(Destination[S]):
             path = self._file()
             with self._folder(path, f"read {path}") as (folder, name):
                 _, about = _read(folder, name, path)
-                mode, _, _ = self._dress(about)
-                writable, shared = os.access(folder.path, os.W_OK | os.X_OK), os.fstat(folder.fd).st_mode & (stat.S_IWOTH | stat.S_ISVTX)
+                mode, uid, gid = self._dress(about)
+                parent = os.fstat(folder.fd)
+                writable, shared = os.access(folder.path, os.W_OK | os.X_OK), parent.st_mode & (stat.S_IWOTH | stat.S_ISVTX)
         except PortError as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
         fix = f"chmod o= {path}" if self.config.mode is None else f"{tighter(mode)} at this destination in rotator.yaml"
-        return list(_findings(path, folder.path, mode, fix, writable=writable, shared=shared == stat.S_IWOTH))
+        found = _findings(path, folder.path, mode, fix, writable=writable, shared=shared == stat.S_IWOTH)
+        return [*_strangers(path, uid, gid, parent), *found]
 
     # ---- where, and as whose
 
@@ -181,6 +184,28 @@ def _findings(path: str, parent: str, mode: int, fix: str, *, writable: bool, sh
     if mode & stat.S_IRWXO:
         how = "read and changed" if mode & stat.S_IWOTH else "read"
         yield Finding(Level.WARN, "fitness", f"{path} can be {how} by every user of this machine", fix)
+
+
+def _strangers(path: str, uid: int, gid: int, parent: os.stat_result) -> Iterator[Finding]:
+    """Whose the file shall be, where we may not give it to them: only who has CAP_CHOWN may, or owns it and is in the group (chown(2))."""
+    if _may_give():
+        return
+    us, ours = os.geteuid(), {os.getegid(), *os.getgroups()} | ({parent.st_gid} if parent.st_mode & stat.S_ISGID else set())
+    if uid not in (-1, us):
+        fix = f"`chown {us} {path}`, without `owner` in rotator.yaml, and let consumers read it by its `group` and `mode`"
+        yield Finding(Level.FAIL, "privilege.missing", f"we may not give {path} to the user {uid}: only root could", fix)
+    if gid not in (-1, *ours):
+        fix = f"let the user that runs rotator be in the group {gid}, and start rotator anew; or name a `group` that it is in"
+        yield Finding(Level.FAIL, "privilege.missing", f"we may not give {path} to the group {gid}: we are not in it", fix)
+
+
+def _may_give() -> bool:
+    """Whether this process has CAP_CHOWN (capabilities(7), proc(5)); where that is not told, whether it is root."""
+    try:
+        told = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        told = None
+    return bool(int(told[1], 16) & 1) if told else os.geteuid() == 0
 
 
 def _id(kind: str, name: str, look_up: Callable[[str], int]) -> int:

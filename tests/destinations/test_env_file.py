@@ -291,8 +291,9 @@ def test_a_runner_that_may_not_write_there_is_told_so_and_denied(tmp_path):
                     each.chmod(0o711)
             os.setgid(65534)
             os.setuid(65534)
-            (found,) = [each for each in make(tmp_path / "env").check() if each.level is Level.FAIL]
-            assert found.code == "privilege.missing"
+            found = [each for each in make(tmp_path / "env").check() if each.level is Level.FAIL]
+            assert [each.code for each in found] == ["privilege.missing"] * 3
+            assert any("is not writable for us" in each.text for each in found)
             for path in (tmp_path / "env", tmp_path / "closed" / "env"):
                 with pytest.raises(Denied) as no:
                     publish(path)
@@ -302,6 +303,80 @@ def test_a_runner_that_may_not_write_there_is_told_so_and_denied(tmp_path):
             os._exit(1)
     assert os.waitpid(pid, 0)[1] == 0
     assert (tmp_path / "env").read_text() == "API_TOKEN=old\n"
+
+
+NOBODY = 65534
+
+
+def as_nobody(there, does, *, group=NOBODY, mode=0o700):
+    """Do it in a child, as a user without rights whose own this directory is. Whether nothing was raised there."""
+    os.chown(there, NOBODY, group)
+    there.chmod(mode)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for each in (there, *there.parents):
+                if each.stat().st_uid == 0 and not each.stat().st_mode & 0o001:
+                    each.chmod(0o711)
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            does()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@root
+@pytest.mark.parametrize(
+    ("made", "settings", "says"),
+    [
+        ((0, NOBODY), {}, ["to the user 0: only root could"]),
+        ((NOBODY, 0), {}, ["to the group 0: we are not in it"]),
+        ((0, 0), {}, ["to the user 0: only root could", "to the group 0: we are not in it"]),
+        ((NOBODY, NOBODY), {"owner": "root"}, ["to the user 0: only root could"]),
+        ((NOBODY, NOBODY), {"group": "0"}, ["to the group 0: we are not in it"]),
+        ((0, 0), {"owner": str(NOBODY), "group": str(NOBODY)}, []),
+        (None, {"group": "0"}, ["to the group 0: we are not in it"]),
+        (None, {}, []),
+        ((NOBODY, NOBODY), {}, []),
+    ],
+)
+def test_check_finds_a_file_that_we_may_not_give_to_whose_it_is_before_publish_is_denied(tmp_path, made, settings, says):
+    env = tmp_path / "own" / "env"
+    env.parent.mkdir()
+    if made:
+        env.write_text("API_TOKEN=old\n")
+        os.chown(env, *made)
+        env.chmod(0o644)
+
+    def look():
+        found = [each for each in make(env, **settings).check() if each.level is Level.FAIL]
+        assert [each.text.partition(f"{env} ")[2] for each in found] == says
+        assert all(each.code == "privilege.missing" and each.fix for each in found)
+        if not says:
+            publish(env, **settings)
+            return
+        with pytest.raises(Denied) as no:
+            publish(env, **settings)
+        assert no.value.code == "EPERM"
+
+    assert as_nobody(env.parent, look)
+
+
+@root
+def test_to_the_group_that_a_directory_hands_on_a_file_can_be_given(tmp_path):
+    env = tmp_path / "own" / "env"
+    env.parent.mkdir()
+
+    def look():
+        assert make(env, group="0").check() == []
+        publish(env, group="0")
+
+    assert as_nobody(env.parent, look, group=0, mode=0o2700)
+    assert (env.stat().st_uid, env.stat().st_gid) == (NOBODY, 0)
 
 
 # ---- faults

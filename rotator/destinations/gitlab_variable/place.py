@@ -11,7 +11,7 @@ from rotator.destination import Denied, Destination, Finding, Level, Place, Port
 from rotator.destinations.gitlab_variable.api import Api
 from rotator.destinations.gitlab_variable.settings import GitlabVariableSettings
 from rotator.destinations.names import refuse_misnamed
-from rotator.destinations.slot import filled, refuse_pieces, taken
+from rotator.destinations.slot import Format, filled, refuse_pieces, taken
 from rotator.seam import Seam
 from rotator.values import refuse_unfit
 from rotator.web import Web
@@ -37,6 +37,8 @@ class GitlabVariable(Destination[GitlabVariableSettings]):
         super().__init__(settings, runtime)
         self._web = Web("gitlab_variable", settings.api_url, settings.tls.ca, runtime.timeout, seam or Seam())
         self._api = Api(settings, runtime, self._web)
+        self._asked: set[str] = set()
+        """The variables that this instance was asked for: `check` looks whether they can be masked."""
 
     def publish(self, place: Place, values: Mapping[str, Secret], version: str, generation: int) -> None:  # noqa: ARG002 - there is no room for them
         """Set the variable in one request. Does nothing where it is already so; what is not ours in a JSON object stays."""
@@ -61,11 +63,11 @@ class GitlabVariable(Destination[GitlabVariableSettings]):
         return taken(str(found["value"]), place, self.config.format, f"the variable {key}") if found else {}
 
     def check(self) -> list[Finding]:
-        """Whether the project is there, and what the token may do. Changes nothing."""
+        """Whether the project is there, what the token may do, and whether what stands there can be masked. Changes nothing."""
         self._web.begin()
         try:
             self._api.prove_holder(f"look at the variables of {self.config.holder}")
-            return list(self._about_token())
+            return [*self._about_token(), *self._unmaskable()]
         except Denied as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
         except PortError as error:
@@ -79,6 +81,7 @@ class GitlabVariable(Destination[GitlabVariableSettings]):
         """The variable's key."""
         refuse_misnamed(self.config, place)
         refuse_pieces(place, self.config.format)
+        self._asked.add(place.path)
         self._web.begin()
         return place.path
 
@@ -103,6 +106,15 @@ class GitlabVariable(Destination[GitlabVariableSettings]):
             raise Refused(f"the value for {key} is shorter than 8 characters or holds a blank: GitLab cannot mask it", fix)
         if len(text) > MOST:
             raise Refused(f"the value for {key} is longer than {MOST} characters", "publish fewer fields")
+
+    def _unmaskable(self) -> Iterator[Finding]:
+        """Objects in which what is not ours, and stays as it is, holds a blank: with it nothing could be written."""
+        for key in sorted(self._asked if self.config.format is Format.JSON else ()):
+            found = self._api.variable(key, f"read the variable {key}") or {}
+            masked, text = self.config.masked or found.get("masked") is True, found.get("value")
+            if masked and isinstance(text, str) and re.search(r"\s", text):
+                fix = "write it without blanks and line ends (`jq -c .`), or set `masked: false`, and unmask the variable"
+                yield Finding(Level.FAIL, "place.missing", f"the object in {key} holds a blank: GitLab cannot mask it", fix)
 
     def _refuse_missing(self, key: str) -> None:
         if not self.config.create:

@@ -91,6 +91,21 @@ def test_a_hidden_variable_is_refused_before_it_is_touched(world):
     assert methods(world) == ["GET", "GET"]
 
 
+@pytest.mark.parametrize(
+    ("text", "masked", "found"),
+    [('{"host": "db"}', True, 1), ('{"host":"db"}\n', True, 1), ('{"host":"db"}', True, 0), ('{"host": "db"}', False, 0)],
+)
+def test_an_object_that_no_write_of_ours_could_mask_is_found_by_check(world, text, masked, found):
+    world.put(text, masked=False)
+    one = world.destination(masked=masked, format="json")
+    one.published(BOTH)
+    told = [(each.level, each.text) for each in one.check()]
+    assert told == [(Level.FAIL, f"the object in {KEY} holds a blank: GitLab cannot mask it")] * found
+    if found:
+        with pytest.raises(Refused, match="GitLab cannot mask it"):
+            one.publish(BOTH, {"user": Secret("app"), "password": Secret("long-enough")}, "v1", 1)
+
+
 @pytest.mark.parametrize("value", ["short", "with a blank"])
 @pytest.mark.parametrize("masked", [True, False])
 def test_a_value_that_cannot_be_masked_is_refused_where_it_must_be(world, value, masked):
