@@ -28,7 +28,7 @@ from typing import Any
 
 from rotator.audit import Event, Ledger, Result, Row
 from rotator.destination import Destination
-from rotator.errors import Exit, RotatorError
+from rotator.errors import BadInput, Denied, Exit, RotatorError
 from rotator.load.config import Config
 from rotator.load.secrets import Ref, Revealer
 from rotator.logs import configure, emit, guard_hooks
@@ -289,14 +289,23 @@ def _emitter(*, everything: bool) -> Callable[[Sequence[Event]], None]:
 
 
 def ports(job: Job, order: Order) -> Ports:
-    """The target, the store and the places of a spec, built but not yet connected."""
+    """The target, the store and the places of a spec, built but not yet connected.
+
+    All secrets were there as the job was made. One that is gone since is missing by configuration, as the contracts have it: `Denied`,
+    at the port that needs it. `BadInput` would say that nothing was touched.
+    """
     spec, config = job.spec, job.config
     revealed: list[Secret] = []
     read = Revealer(config).reveal
 
     def reveal(ref: Ref) -> Secret:
-        revealed.append(read(ref))
-        return revealed[-1]
+        try:
+            revealed.append(read(ref))
+        except BadInput as error:
+            gone = Denied(error.what, error.fix)
+        else:
+            return revealed[-1]
+        raise gone
 
     runtime = Runtime(reveal=reveal, now=lambda: datetime.now(UTC), timeout=order.timeout)
     target: Any = job.classes["target"](spec.connection.settings, spec.target.settings, runtime)

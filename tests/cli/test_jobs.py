@@ -6,7 +6,9 @@ import pytest
 
 from rotator.cli.runs import make_job
 from rotator.destinations.env_file import EnvFile
+from rotator.errors import Denied
 from rotator.load import load
+from rotator.settings import EnvRef
 from rotator.stores.file import FileStore
 from rotator.worker import ports
 
@@ -36,17 +38,37 @@ rotations:
 """
 
 
-@pytest.mark.parametrize("name", ["target", "store", "reload", "reload-again"])
-def test_a_destination_may_be_called_like_any_part_of_a_run(tmp_path, monkeypatch, name):
+@pytest.fixture
+def job_of(tmp_path, monkeypatch):
     monkeypatch.setenv("KEY", base64.b64encode(b"k" * 32).decode())
-    (tmp_path / "schedules").mkdir()
-    (tmp_path / "rotator.yaml").write_text(OWNER.format(name=name))
-    (tmp_path / "schedules/team.yaml").write_text(SCHEDULE.format(name=name))
-    loaded = load(tmp_path / "rotator.yaml")
-    job = make_job(loaded, loaded.specs[0])
+
+    def made(name):
+        (tmp_path / "schedules").mkdir()
+        (tmp_path / "rotator.yaml").write_text(OWNER.format(name=name))
+        (tmp_path / "schedules/team.yaml").write_text(SCHEDULE.format(name=name))
+        loaded = load(tmp_path / "rotator.yaml")
+        return make_job(loaded, loaded.specs[0])
+
+    return made
+
+
+@pytest.mark.parametrize("name", ["target", "store", "reload", "reload-again"])
+def test_a_destination_may_be_called_like_any_part_of_a_run(job_of, name):
+    job = job_of(name)
     opened = ports(job, job.order)
     assert isinstance(opened.places[name], EnvFile)
     assert isinstance(opened.places["local"], FileStore)
     assert opened.places["local"] is opened.store
-    assert type(opened.target).__name__ == "PostgresUser"
-    assert list(opened.reloads) == ["again"]
+
+
+def test_a_secret_that_is_gone_once_the_job_is_made_is_denied_at_the_port_that_needs_it(job_of, monkeypatch):
+    """`BadInput` would end the run with exit 2, which says that nothing was touched."""
+    job = job_of("env")
+    opened = ports(job, job.order)
+    assert opened.store.runtime.reveal(EnvRef(env="KEY")).matches(opened.revealed[0])
+    monkeypatch.delenv("KEY")
+    for port in (opened.target, opened.store, *opened.places.values(), *opened.reloads.values()):
+        with pytest.raises(Denied, match="the environment variable KEY is not set, or empty") as no:
+            port.runtime.reveal(EnvRef(env="KEY"))
+        assert no.value.fix == "set it for the user that runs rotator"
+    assert len(opened.revealed) == 1
