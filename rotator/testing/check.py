@@ -12,6 +12,7 @@ import inspect
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Generator, Sequence
 from functools import wraps
@@ -23,9 +24,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from rotator.model import Secret
+from rotator.settings import is_loopback
 from rotator.testing.canary import LEAST, Canary
 from rotator.testing.seen import seen
 
+_PORTS = {"https": 443, "http": 80}
 LIMIT = 60.0
 """Seconds for one law; a process that takes `GRACE` longer is ended."""
 GRACE = 5.0
@@ -156,9 +159,11 @@ class Laws:
             )
         endpoint, principals = target.endpoint, list(target.principals)
         for each in self.request["in_use"]:
-            if each["endpoint"] == endpoint and {*each["principals"]} & {*principals}:
+            if {*each["principals"]} & {*principals} and may_be_one(each["endpoint"], endpoint):
+                known = "" if each["endpoint"] == endpoint else f", which may be {each['endpoint']}"
                 self._refuse(
-                    f"spec {each['spec']} rotates {', '.join(principals)} at {endpoint}", "let the bench name a system that nobody uses"
+                    f"spec {each['spec']} rotates {', '.join(principals)} at {endpoint}{known}",
+                    "let the bench name a system that nobody uses",
                 )
         if not {endpoint, host(endpoint)} & {*self.request["may_change"]}:
             self._refuse(
@@ -235,6 +240,34 @@ def host(endpoint: str) -> str:
     if endpoint.startswith("/"):
         return endpoint.rpartition(":")[0] or endpoint
     return urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or endpoint
+
+
+def may_be_one(one: str, other: str) -> bool:
+    """Whether two endpoints may be one system: the same words, or the same port of hosts that share an address."""
+    if one == other:
+        return True
+    port = _port(one)
+    return port is not None and port == _port(other) and bool(_addresses(host(one)) & _addresses(host(other)))
+
+
+def _port(endpoint: str) -> int | None:
+    """The port of an endpoint, also where its scheme says it; None where it has none."""
+    parts = urlsplit(endpoint if "://" in endpoint else f"//host:{endpoint.rpartition(':')[2]}")
+    try:
+        return parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+
+
+def _addresses(name: str) -> set[str]:
+    """All addresses of a host, those of this machine as one; its own name too, where it cannot be resolved."""
+    if name.startswith("/") or is_loopback(name):
+        return {"this machine"}
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo(name, None)}
+    except OSError:
+        found = set()
+    return {name.casefold(), *("this machine" if is_loopback(each) else each for each in found)}
 
 
 def main(request: dict[str, Any], out: TextIO) -> int:

@@ -13,6 +13,7 @@ have (a weak admin, a server that can be stopped), it leaves out: those laws are
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -209,8 +210,9 @@ class TargetContract:
         target = bench.make_target()
         types = [part for kind in (type(target), type(target.connection)) for part in (kind.__module__, kind.__name__)]
         arguments = [*types, target.connection.model_dump_json(), target.config.model_dump_json(exclude_none=True), bench.driver]
-        done = subprocess.run([sys.executable, "-c", _PURE, *arguments], capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == 0, done.stderr
+        there = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # a plugin may have come from a folder
+        done = subprocess.run([sys.executable, "-c", _PURE, *arguments], capture_output=True, text=True, check=False, timeout=60, env=there)
+        assert done.returncode == 0, (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
 
     def reads(self, target: Any, bench: Any) -> list[Callable[[], object]]:
         """Calls that need the system."""

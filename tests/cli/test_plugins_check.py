@@ -12,6 +12,7 @@ import pytest
 
 from rotator.model import Secret
 from rotator.testing.canary import HARD, Canary
+from rotator.testing.check import may_be_one
 
 ROTATOR = str(Path(sys.executable).with_name("rotator"))
 SECRET = "the-first-password-of-app-" + HARD
@@ -346,6 +347,49 @@ def test_a_user_that_a_spec_rotates_there_is_left_alone_even_if_the_system_was_n
     assert (done.returncode, done.stdout) == (2, "")
     assert "spec orders rotates app at db1.internal:5432" in done.stderr
     assert not (author.folder / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ("db1.internal:5432", "db1.internal:5432", True),
+        ("localhost:5432", "127.0.0.1:5432", True),
+        ("/run/postgresql:5432", "[::1]:5432", True),
+        ("http://localhost:80/api", "http://127.0.0.1/other", True),
+        ("https://DB1.invalid/", "https://db1.invalid:443", True),
+        ("localhost:5432", "127.0.0.1:5433", False),
+        ("db1.invalid:5432", "db2.invalid:5432", False),
+        ("aws/111122223333", "aws/444455556666", False),
+        ("aws:111122223333", "aws:444455556666", False),
+        ("https://db1.invalid", "http://db1.invalid", False),
+    ],
+)
+def test_two_endpoints_are_taken_for_one_system_however_it_is_spelled(one, other, may):
+    assert (may_be_one(one, other), may_be_one(other, one)) == (may, may)
+
+
+def test_a_user_that_a_spec_rotates_there_under_another_name_of_the_host_is_left_alone(author):
+    author.write()
+    subprocess.run([ROTATOR, "init"], cwd=author.folder, check=True, capture_output=True, timeout=30)
+    (author.folder / "rotator.yaml").write_text(
+        "version: 1\nenvironment: test\nconnections:\n  db: {type: toy, system: 'DB1.internal:5432'}\n"
+        "stores:\n  local: {type: file, path: var/store, key: {file: var/store.key}}\n"
+    )
+    (author.folder / "schedules/example.yaml").write_text(
+        "version: 1\nrotations:\n  orders:\n    owner: me\n    target: {type: toy, connection: db, usernames: [app]}\n"
+        "    store: {name: local, path: orders}\n    when: {every: 30d}\n"
+    )
+    done = author(*MAY)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "spec orders rotates app at db1.internal:5432, which may be DB1.internal:5432" in done.stderr
+    assert not (author.folder / "touched").exists()
+
+
+def test_a_plugin_in_a_folder_may_keep_the_law_that_constructing_is_pure(author):
+    """It is tried in a process of its own, which must find the plugin too."""
+    author.write(tests=TESTS.replace("class ToyBench(SetBench):", "class ToyBench(SetBench):\n    driver = 'a_driver_of_nobody'"))
+    done = author(*MAY, before=["--json"])
+    assert laws(done)["constructing is pure"] == ("kept", None)
 
 
 def test_a_configuration_that_cannot_be_read_is_exit_2_since_nobody_knows_what_is_in_use(author):
