@@ -29,6 +29,7 @@ from rotator.target import (
 from rotator_http_token import answers
 from rotator_http_token.check import Checkup
 from rotator_http_token.connection import HttpConnection, HttpTokenSettings
+from rotator_http_token.ids import is_id, tells
 from rotator_http_token.pages import Pages
 from rotator_http_token.shapes import Call
 from rotator_http_token.template import fill
@@ -165,7 +166,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
     def issue(self, label: str) -> Credential:
         """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted.
 
-        One that has an end which cannot be is taken back, and `Refused`.
+        One that has an end which cannot be, or an id that tells its secret, is taken back, and `Refused`.
         """
         call = self.connection.tokens.create
         values = self.values(label=label)
@@ -173,9 +174,21 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         if answer.status not in call.ok:
             raise self.refusal(answer, "create", values)
         name, secret = search(call.id, answer.body), search(call.secret, answer.body)
-        if not _is_id(name) or not isinstance(secret, str) or not secret:
+        if not is_id(name) or not isinstance(secret, str) or not secret:
             raise Unreachable("create: the answer holds no id or no secret; a token may have been minted", code=str(answer.status))
-        return self._dated(Credential(name=str(name), secret=Secret(secret)), answer)
+        minted = Credential(name=str(name), secret=Secret(secret))
+        self._named(minted)
+        return self._dated(minted, answer)
+
+    def _named(self, minted: Credential) -> None:
+        """One whose id may not be shown would be so of every token. Its id stands in no message."""
+        if minted.secret is None or not tells(minted.name, minted.secret):
+            return
+        problem = "create: the id in the answer tells the token's secret, and ids are written to the ledger and shown"
+        fix = "correct `create.id`: it must not be the secret"
+        if not self._takes_back(minted):
+            raise Unreachable(f"{problem}; a token was minted and could not be taken back", "revoke it at the service, and " + fix)
+        raise Refused(f"{problem}; the token was taken back", fix)
 
     def _dated(self, minted: Credential, answer: Answer) -> Credential:
         """With its end. One that cannot be would be so of every token: this one is taken back, and `Refused`; `Unreachable` if it stays."""
@@ -258,7 +271,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         listing = self.connection.tokens.list
         assert listing is not None
         name = search(listing.id, item)
-        if not _is_id(name):
+        if not is_id(name):
             raise Unreachable("list: an item has no id")
         label = search(listing.label, item) if listing.label else None
         found: Mapping[str, datetime | None] = {
@@ -267,7 +280,3 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
             if where is not None
         }
         return Live(id=str(name), label=label if isinstance(label, str) else None, **found)  # type: ignore[arg-type]  # two dates
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""

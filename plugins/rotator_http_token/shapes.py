@@ -6,34 +6,14 @@ import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, field_validator, model_validator
 
 from rotator.target import Settings
+from rotator_http_token.expressions import Jmes, ends_in, same_field
 from rotator_http_token.template import CONTROL, Value, names, names_within, whole
 
 IN_URL = frozenset({"principal", "params", "label", "id", "expires"})
 """What may stand in a path or query: a secret never, since URLs end up in logs."""
-
-
-def compiled(expression: str) -> Any:
-    """The JMESPath expression, compiled (and cached by jmespath itself). `ValueError` without the expression's text."""
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return jmespath.compile(expression)
-    except JMESPathError:
-        problem = ValueError("this is no JMESPath expression")
-    raise problem
-
-
-def _jmespath(expression: str) -> str:
-    compiled(expression)
-    return expression
-
-
-Jmes = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
-"""A JMESPath expression. In JMESPath `{}`, `[]`, `""` and `false` are all false: write "body != `null`", never "&& body"."""
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 QueryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]-]{1,64}$")]
 
@@ -159,6 +139,12 @@ class Create(Call):
     id: Jmes
     secret: Jmes
     expires: Jmes | None = None
+
+    @model_validator(mode="after")
+    def _public_id(self) -> Create:
+        if same_field(self.id, self.secret):
+            raise ValueError("`id` reads the secret: ids are written to the ledger and shown; name the field that the list and revoke know")
+        return self
 
 
 class Next(Settings):
@@ -341,6 +327,10 @@ class Tokens(Settings):
             raise ValueError(f"no call uses the parameter {min(unused)}")
         if "principal" not in [*self.create.used, *names(self.verify.equals)]:
             raise ValueError("neither `create` nor `verify.equals` holds {principal}: `allow` would bind nothing")
+        if self.list is not None and ends_in(self.create.secret, self.list.id) and not ends_in(self.create.id, self.list.id):
+            raise ValueError(
+                "`list.id` names the field of `create.secret`: ids are written to the ledger and shown; name that of `create.id`"
+            )
         if self.dead_probes == 0 and self.list is None:
             raise ValueError("without `list` and with `dead_probes: 0` nobody could see whether a token is dead")
         optional = {f"params.{name}" for name, each in self.params.items() if each.optional}

@@ -17,8 +17,9 @@ from rotator.errors import RotatorError
 from rotator.target import Runtime, Unreachable
 from rotator_http_token.connection import HttpConnection, origin
 from rotator_http_token.deadline import Deadline
+from rotator_http_token.expressions import compiled
 from rotator_http_token.links import next_target
-from rotator_http_token.shapes import Auth, Call, compiled
+from rotator_http_token.shapes import Auth, Call
 from rotator_http_token.template import Lookup, fill, fill_json, fill_path, fill_query
 from rotator_http_token.tls import trusting
 

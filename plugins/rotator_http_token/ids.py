@@ -1,0 +1,22 @@
+"""What may be a token's id: ids stand in the record and the ledger, and are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rotator.target import Secret
+from rotator_http_token.hiding import holds
+
+UNSAID = 16
+"""So many characters of a secret that begins with its id, or holds it, are enough to keep it one."""
+
+
+def is_id(value: Any) -> bool:
+    """A text or a whole number."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+
+
+def tells(name: str, secret: Secret) -> bool:
+    """Whether who sees the id knows the secret: it is in the id in whatever form, or is the id and too little beside it."""
+    value = secret.reveal()
+    return holds(name, secret) or (name in value and len(name) >= len(value) / 2 and len(value) - len(name) < UNSAID)
