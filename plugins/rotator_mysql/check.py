@@ -34,10 +34,9 @@ class Around:
 def findings(around: Around, known: Sequence[Credential], until: float) -> list[Finding]:
     """(reads) All findings. Where accounts cannot be read, those about the account are missing. Raises `Failed`."""
     config, server, session = around.config, around.server, around.session
-    who = str(session.run("SELECT CURRENT_USER() AS who", until)[0]["who"])
-    found = [Finding(Level.OK, "login", f"admin {who} is in, {server.title} {session.version.partition('-')[0]}")]
-    missing = missing_rights(around, who, until)
-    found += [Finding(Level.FAIL, "privilege.missing", f"admin {who} lacks {right}", fix) for right, fix in missing.items()]
+    found = [Finding(Level.OK, "login", f"admin {session.account} is in, {server.title} {session.version.partition('-')[0]}")]
+    missing = missing_rights(around, until)
+    found += [Finding(Level.FAIL, "privilege.missing", f"admin {session.account} lacks {right}", fix) for right, fix in missing.items()]
     if config.plugin is not None and config.plugin not in server.plugins:
         found.append(Finding(Level.FAIL, "fitness", f"{server.title} has no plugin {config.plugin}", "Leave `plugin` out"))
     found += server.unfit(session, config.plugin, until)
@@ -63,11 +62,17 @@ def shared(account: Account) -> str:
     return f"other accounts are called {account.user} too: their sessions cannot be told from those of {account.name}"
 
 
-def missing_rights(around: Around, who: str, until: float) -> dict[str, str]:
-    """(reads) The rights that the admin lacks, with the statements that give them. Raises `Failed`."""
-    user, _, host = who.rpartition("@")
-    needed = around.server.rights(quoted(user, host), ends_sessions=around.config.terminate_sessions)
-    has = granted(around.session, until)
+def rights(around: Around) -> dict[str, str]:
+    """All rights that the admin needs, with the statements that give them to the very account that it is in as: a GRANT to a name without
+    its host may make a new account, which every host gets into without a password.
+    """
+    user, _, host = around.session.account.rpartition("@")
+    return around.server.rights(quoted(user, host), ends_sessions=around.config.terminate_sessions)
+
+
+def missing_rights(around: Around, until: float) -> dict[str, str]:
+    """(reads) Those that it lacks. Raises `Failed`."""
+    needed, has = rights(around), granted(around.session, until)
     return {right: fix for right, fix in needed.items() if not _has(has, right)}
 
 

@@ -110,6 +110,7 @@ class Session:
 
     def __init__(self, connection: Connection[Any], deadline: Deadline) -> None:
         self._connection, self._deadline = connection, deadline
+        self.account = ""
 
     @property
     def version(self) -> str:
@@ -122,8 +123,9 @@ class Session:
         return "mariadb" in self.version.lower()
 
     def prepare(self, until: float) -> None:
-        """Settings of an admin's session. Raises `Failed`."""
+        """Settings of an admin's session, and whom the server took it for (`CURRENT_USER()`). Raises `Failed`."""
         self.run(PREAMBLE.format(seconds=max(1, round(until - time.monotonic()))), until)
+        self.account = str(self.run("SELECT CURRENT_USER() AS who", until)[0]["who"])
 
     def literal(self, text: str) -> str:
         """A string in quotes, for a statement; `prepare` has seen to it that backslashes escape."""

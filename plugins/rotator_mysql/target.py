@@ -11,7 +11,7 @@ from rotator.target import Can, Credential, Denied, Finding, PortError, Refused,
 from rotator_mysql import account as accounts
 from rotator_mysql import answers
 from rotator_mysql.account import Account
-from rotator_mysql.check import Around, findings, missing_rights, shared
+from rotator_mysql.check import Around, findings, missing_rights, rights, shared
 from rotator_mysql.connection import MysqlConnection, MysqlUserSettings
 from rotator_mysql.hashes import Entry
 from rotator_mysql.mariadb import MariaDb
@@ -210,7 +210,7 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
     def _may_end_sessions(self, admin: Session, until: float) -> None:
         """Before anything is changed: `Denied`, `Refused` where that could not be done."""
         around = self._around(admin)
-        missing = missing_rights(around, str(admin.run("SELECT CURRENT_USER() AS who", until)[0]["who"]), until)
+        missing = missing_rights(around, until)
         if missing:
             raise Denied(f"{self.admin} lacks {', '.join(missing)}", " ".join(missing.values()), "1227")
         server, account = self._looked(admin, until)
@@ -223,10 +223,9 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
         try:
             return call(admin)
         except Failed as failed:
-            code, server = failed.code, _server(admin)
+            code, grants = failed.code, " ".join(rights(self._around(admin)).values())
             self.close()
-        rights = server.rights(accounts.identifier(self.admin), ends_sessions=self.config.terminate_sessions)
-        raise answers.of_statement(code, what, self.admin, " ".join(rights.values()))
+        raise answers.of_statement(code, what, self.admin, grants)
 
     def _open(self, until: float) -> Session:
         login = Login(self.connection, self.admin, self.runtime.reveal(self.connection.admin.password))

@@ -50,6 +50,23 @@ def test_an_admin_that_may_not_read_accounts(bench):
     assert pasted(bench) == (["privilege.missing"], [])
 
 
+def test_what_a_refused_admin_is_told_to_grant_mends_it_and_makes_no_other_account(bench):
+    """A server without NO_AUTO_CREATE_USER makes an account of a name that stands there without its host: no password, every host."""
+    bench.server.create_user("narrow", Secret(ADMIN_PASSWORD), "127.0.0.1")
+    admin = bench.connection().admin.model_copy(update={"username": "narrow"})
+    here = bench.connection().model_copy(update={"admin": admin})
+    error = raised(lambda: bench.make_target(connection=here).apply(bench.make_credential(), [bench.current]))
+    assert (type(error), error.code) == (Denied, "1142")
+    for each in error.fix.rstrip(";").split("; "):
+        bench.server.query(f"SET STATEMENT sql_mode = '' FOR {each}")
+    new = bench.make_credential()
+    bench.make_target(connection=here).apply(new, [bench.current])
+    hosts = tuple(bench.server.query("SELECT Host FROM mysql.global_priv WHERE User = 'narrow'"))
+    bench.server.query(f"DROP USER {', '.join(quoted('narrow', each) for (each,) in hosts)}")
+    assert hosts == (("127.0.0.1",),)
+    assert bench.logs_in(new)
+
+
 def test_an_admin_that_may_not_end_sessions(bench):
     assert pasted(bench, terminate_sessions=True) == (["privilege.missing", "privilege.missing"], [])
 
