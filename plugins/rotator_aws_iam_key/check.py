@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 SLOTS = 2
 """Access keys of one user (IAM quotas)."""
+ADOPT = "Find out which key consumers have, and adopt it: `rotator adopt NAME --from …`; another one ends with it by `--retire ID`"
+"""Before adoption any key may be what consumers have: nothing that ends one is printed."""
+FIRST = (
+    "# first find out who uses it: after a restore it may be what consumers have, and is to be adopted; rotator itself ends it by"
+    " `--retire {key}` of an adoption, or by `rotator resolve NAME --revoke {key}`; by hand:"
+)
+LAST = "# first find out that nobody uses {key}: it is accepted as another's, and rotator never touches it"
+"""What stands before a command that ends a key."""
 
 
 class Checkup:
@@ -51,16 +59,20 @@ class Checkup:
         return [*self._strangers(keys), *self._slot([each["AccessKeyId"] for each in keys])]
 
     def _strangers(self, keys: Sequence[Mapping[str, Any]]) -> list[Finding]:
+        whose = "is none of ours" if self._ours else "may be what consumers have: none is adopted yet"
         return [
             Finding(
                 Level.WARN,
                 "stray",
-                f"key {each['AccessKeyId']} ({each.get('Status', 'status unknown')}, made {each.get('CreateDate')}) is none of ours",
-                f"aws iam delete-access-key --user-name {self._user} --access-key-id {each['AccessKeyId']}",
+                f"key {each['AccessKeyId']} ({each.get('Status', 'status unknown')}, made {each.get('CreateDate')}) {whose}",
+                self._removal(FIRST, each["AccessKeyId"]) if self._ours else ADOPT,
             )
             for each in keys
             if each["AccessKeyId"] not in self._ours | self._accepted
         ]
+
+    def _removal(self, first: str, key: str) -> str:
+        return f"{first.format(key=key)}\naws iam delete-access-key --user-name {self._user} --access-key-id {key}"
 
     def _slot(self, ids: Sequence[str]) -> list[Finding]:
         if len(ids) < SLOTS:
@@ -68,10 +80,12 @@ class Checkup:
         others = [each for each in ids if each not in self._ours]
         if not others:
             return [Finding(Level.OK, "ok", "both keys are ours: the old one goes before the next comes")]
-        fix = f"aws iam delete-access-key --user-name {self._user} --access-key-id {others[0]}"
-        return [
-            Finding(Level.FAIL, "slot.none", f"both keys are in use, and {', '.join(others)} is none of ours: no room for a new one", fix)
-        ]
+        text = f"both keys are in use ({', '.join(ids)}): no room for a new one"
+        if not self._ours:
+            return [Finding(Level.FAIL, "slot.none", text, ADOPT)]
+        accepted = others[0] in self._accepted  # one of two is ours
+        whose = "is accepted as another's" if accepted else "is none of ours"
+        return [Finding(Level.FAIL, "slot.none", f"{text}; {others[0]} {whose}", self._removal(LAST if accepted else FIRST, others[0]))]
 
     def _privileges(self, admin: Arn) -> list[Finding]:
         source = admin.grantee

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from rotator.errors import Denied, Refused, Rejected, Unfit, Unreachable
-from rotator.model import Credential, Level, Secret
+from rotator.model import Credential, Finding, Level, Secret
 from rotator.testing.servers.moto import ACCOUNT, MotoServer
 from rotator_aws_iam_key import IamKey
 from rotator_aws_iam_key.policy import ACTIONS, SIMULATE, policy, user_arn
@@ -94,21 +95,59 @@ def test_check_changes_nothing_and_is_green_on_a_fresh_user(target: IamKey, moto
     assert moto.keys(user) == {}
 
 
+def of(target: IamKey, code: str, *check: Any) -> list[Finding]:
+    return [each for each in target.check(*check) if each.code == code]
+
+
+@pytest.mark.parametrize(("count", "codes"), [(1, ["stray"]), (2, ["stray", "stray", "slot.none"])])
+def test_before_adoption_check_prints_nothing_that_ends_the_key_that_consumers_use(
+    target: IamKey, moto: MotoServer, user: str, count: int, codes: list[str]
+) -> None:
+    keys = [moto.create_key(user)[0] for _ in range(count)]
+    found = [each for each in target.check([]) if each.level is not Level.OK]
+    assert [each.code for each in found] == codes
+    assert all(key in " ".join(each.text for each in found if each.code == code) for key in keys for code in codes)
+    assert [each for each in found if "delete-access-key" in str(each.fix) or "none of ours" in each.text] == []
+    assert all("`rotator adopt NAME --from …`" in str(each.fix) and "`--retire ID`" in str(each.fix) for each in found)
+
+
 def test_check_tells_a_stranger_from_an_accepted_key_and_ours(target: IamKey, moto: MotoServer, user: str) -> None:
-    key = credential(moto.create_key(user))
-    stray = [each for each in target.check([]) if each.code == "stray"]
-    assert key.name in stray[0].text
-    assert key.name in str(stray[0].fix)
-    assert not [each for each in target.check([], [key.name]) if each.code == "stray"]
-    assert not [each for each in target.check([key]) if each.code == "stray"]
+    ours, key = credential(moto.create_key(user)), credential(moto.create_key(user))
+    (stray,) = of(target, "stray", [ours])
+    assert f"{key.name} (Active" in stray.text
+    assert "is none of ours" in stray.text
+    assert not of(target, "stray", [ours], [key.name])
+    assert not of(target, "stray", [ours, key])
+
+
+def test_what_removes_a_stranger_begins_with_whose_it_may_be_and_can_be_pasted(target: IamKey, moto: MotoServer, user: str) -> None:
+    ours, key = credential(moto.create_key(user)), credential(moto.create_key(user))
+    for found in (*of(target, "stray", [ours]), *of(target, "slot.none", [ours])):
+        first, command = str(found.fix).split("\n")
+        assert first.startswith("# first find out who uses it")
+        assert f"`rotator resolve NAME --revoke {key.name}`" in first
+        assert f"`--retire {key.name}`" in first
+        assert command == f"aws iam delete-access-key --user-name {user} --access-key-id {key.name}"
 
 
 def test_check_fails_where_a_stranger_holds_the_last_slot(target: IamKey, moto: MotoServer, user: str) -> None:
     ours, other = credential(moto.create_key(user)), credential(moto.create_key(user))
     failed = [each for each in target.check([ours]) if each.level is Level.FAIL]
     assert [each.code for each in failed] == ["slot.none"]
-    assert other.name in failed[0].text
+    assert f"{other.name} is none of ours" in failed[0].text
     assert not [each for each in target.check([ours, other]) if each.level is not Level.OK]
+
+
+def test_a_key_that_a_human_accepted_is_not_called_none_of_ours_where_it_holds_the_last_slot(
+    target: IamKey, moto: MotoServer, user: str
+) -> None:
+    ours, other = credential(moto.create_key(user)), credential(moto.create_key(user))
+    (found,) = of(target, "slot.none", [ours], [other.name])
+    assert f"{other.name} is accepted as another's" in found.text
+    assert "none of ours" not in found.text
+    first, command = str(found.fix).split("\n")
+    assert first.startswith(f"# first find out that nobody uses {other.name}")
+    assert command.endswith(other.name)
 
 
 def test_a_third_key_is_refused_and_nothing_is_minted(target: IamKey, moto: MotoServer, user: str) -> None:

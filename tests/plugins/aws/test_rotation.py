@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from rotator.errors import Exit
+from rotator.model import Credential, Secret
+from rotator.rotate import Adopt, Resolve
 from rotator.testing.servers.moto import MotoServer
 from rotator_aws_iam_key import IamKey
 from tests.plugins.rotation import KillAfter, Killed, Rotations
@@ -39,3 +41,19 @@ def test_a_run_killed_between_issue_and_its_record_leaves_no_orphan(make: Callab
     current = rotations.record.current
     assert current is not None
     assert moto.keys(user) == {current.credential.name: "Active"}
+
+
+def test_the_two_ways_out_that_check_names_for_a_stranger_in_the_second_slot_lead_out(
+    make: Callable[..., IamKey], moto: MotoServer, user: str
+) -> None:
+    rotations = Rotations(make)
+    current, other = moto.create_key(user), moto.create_key(user)
+    adopted = Credential(name=current[0], secret=Secret(current[1]))
+    refused = rotations.run(Adopt(credential=adopted))
+    assert (refused.exit is Exit.DONE, f"`--retire {other[0]}`" in str(refused.fix)) == (False, True)
+    assert rotations.run(Adopt(credential=adopted, retire=other[0])).exit is Exit.DONE
+    rotations.until_rest()
+    assert moto.keys(user) == {current[0]: "Active"}
+    stranger = moto.create_key(user)[0]
+    assert rotations.run(Resolve(None, stranger)).exit is Exit.DONE
+    assert moto.keys(user) == {current[0]: "Active"}
