@@ -10,7 +10,7 @@ from rotator_redis.answers import NO_FILE, grant
 from rotator_redis.connection import RedisConnection, RedisUserSettings
 from rotator_redis.rights import Rules, needed, unwritable
 from rotator_redis.session import Failed, Session
-from rotator_redis.user import User, advice, count, has_quotes, hash_of, quoted, user_of
+from rotator_redis.user import User, advice, count, door_closed, has_quotes, hash_of, quoted, user_of
 
 Info = Mapping[str, str]
 QUOTES = "Give it another name or pattern, or the server an ACL file (`aclfile`, `persist: acl_file`)"
@@ -161,7 +161,7 @@ def _of_the_user(user: User) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "lockout", text, f"ACL SETUSER {name} on")
     if user.nopass:
         text = f"user {user.name} is `nopass`: every password opens it, and setting one shuts out all who use another"
-        yield Finding(Level.FAIL, "stray", text, f"ACL SETUSER {name} resetpass")
+        yield Finding(Level.FAIL, "stray", text, door_closed(user))
     if user.rules.allow("acl|setuser"):
         text = f"user {user.name} may change users: who has its password has the server"
         yield Finding(Level.WARN, "principal.superuser", text, f"ACL SETUSER {name} -acl")

@@ -105,8 +105,15 @@ def no_open_door(user: User) -> None:
     if user.nopass:
         raise Foreign(
             f"user {user.name} is `nopass`: every password opens it, and setting one would shut out all who use another",
-            f"Find out who comes in without one; then: ACL SETUSER {quoted(user.name)} resetpass",
+            door_closed(user),
         )
+
+
+def door_closed(user: User) -> str:
+    """How an operator ends `nopass` without shutting out consumers, and without a password in a history of commands."""
+    command = f'`ACL SETUSER {quoted(user.name)} "#HASH"`'
+    shows = '`IFS= read -rs P; printf %s "$P" | sha256sum`'
+    return f"Find out who comes in, and by which password; then give the user that one by its hash, which ends `nopass`: {shows}, {command}"
 
 
 def with_new(user: User, new: Credential, keep: Sequence[Credential]) -> tuple[str, ...]:

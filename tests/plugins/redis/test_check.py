@@ -1,12 +1,13 @@
 """CHECK finds what would go wrong, and what it prints mends it when it is pasted."""
 
 import re
+import subprocess
 
 import pytest
 
 import rotator_redis
 from rotator.model import Credential, Secret
-from rotator.target import Denied, Level, Refused
+from rotator.target import Denied, Foreign, Level, Refused
 from rotator.testing.servers.redis import LEAST_RIGHTS
 from rotator.testing.target_contract import raised
 
@@ -123,9 +124,20 @@ def test_a_user_that_is_off(bench):
     assert pasted(bench) == (["lockout"], [])
 
 
-def test_a_user_that_every_password_opens(bench):
-    bench.alter("nopass")
-    assert pasted(bench) == (["stray"], [])
+@pytest.mark.parametrize("told", ["check", "apply"])
+def test_what_ends_an_open_door_keeps_consumers_in_and_puts_no_password_into_a_history(bench, told):
+    """As typed into a shell: the password is read from the terminal, here from a pipe."""
+    bench.alter("resetpass", "nopass")
+    (one,) = found(bench)
+    error = raised(lambda: bench.make_target().apply(bench.make_credential(), [bench.current]))
+    assert (one.code, type(error), error.fix) == ("stray", Foreign, one.fix)
+    first, *commands = re.split("`(?=IFS)|`(?=ACL)|`(?:, |$)", one.fix if told == "check" else error.fix)
+    assert first.startswith("Find out who comes in")
+    shows, sets = [each for each in commands if each]
+    shown = subprocess.run(["bash", "-c", shows], input=bench.current.secret.reveal(), capture_output=True, text=True, check=True).stdout
+    bench.paste(sets.replace("HASH", shown.split()[0]))
+    assert found(bench) == []
+    assert (bench.logs_in(bench.current), bench.logs_in(bench.make_credential())) == (True, False)
 
 
 def test_a_user_that_may_change_users_is_a_warning(bench):
