@@ -39,12 +39,14 @@ IN_THE_WAY = {
 """Neither yes nor no."""
 
 
-def of_login(no: NoLogin, login: Login) -> PortError:
-    """What a failed login says of the credential."""
+def of_login(no: NoLogin, login: Login, account: str) -> PortError:
+    """What a failed login says of the credential. `account`: quoted."""
     code = str(no.code) if no.code else None
     if no.code in (WRONG, NO_PASSWORD_ASKED):
         return Rejected("the server refused user and password", "Wrong password, or no account for this user and machine", code)
-    if no.code in (LOCKED, LOCKED_MYSQL):
+    if no.code == LOCKED:  # MariaDB looks at the password first: a wrong one is WRONG
+        return Unfit("the password is right, but the account is locked", f"ALTER USER {account} ACCOUNT UNLOCK;", code)
+    if no.code == LOCKED_MYSQL:
         return Rejected("the account is locked", code=code)
     if no.code in EXPIRED:
         return Unfit("the password is right, but it has expired", "Setting a new password ends that", code)
@@ -62,7 +64,7 @@ def unreachable(no: NoLogin) -> Unreachable:
 def of_admin(no: NoLogin, admin: str, login: Login) -> PortError:
     """A refused admin is `Denied`: nothing happened, and trying again will not help."""
     if no.code in NOT_ADMITTED:
-        return Denied(f"the admin {admin} was refused: {of_login(no, login).what}", "Correct `admin` of the connection", str(no.code))
+        return Denied(f"the admin {admin} was refused: {of_login(no, login, identifier(admin)).what}", "Correct `admin` of the connection", str(no.code))
     return unreachable(no)
 
 

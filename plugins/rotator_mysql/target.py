@@ -63,6 +63,11 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
         """As the server says it."""
         return f"{self.config.username}@{self.config.host}"
 
+    @property
+    def _quoted(self) -> str:
+        """For a statement."""
+        return accounts.quoted(self.config.username, self.config.host)
+
     # ---- reads
 
     def check(self, known: Sequence[Credential], accepted: Sequence[str] = ()) -> list[Finding]:  # noqa: ARG002 - ids of others: an account has none
@@ -151,7 +156,7 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
         login = Login(self.connection, credential.name, credential.secret, self.config.dbname)
         session = log_in(login, until)
         if isinstance(session, NoLogin):
-            raise answers.of_login(session, login)
+            raise answers.of_login(session, login, self._quoted)
         code: int | None = 0
         try:
             who = str(session.run("SELECT CURRENT_USER() AS who", until)[0]["who"])
@@ -160,7 +165,7 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
         finally:
             session.close()
         if code != 0:
-            raise answers.of_login(NoLogin(code, "the connection broke"), login)
+            raise answers.of_login(NoLogin(code, "the connection broke"), login, self._quoted)
         if who.lower() != f"{credential.name}@{self.config.host}".lower():
             raise Unfit(f"logged in, but as {who}, not as {self.account}", "Correct `host` of the target, or drop the nearer account")
         return who
@@ -201,8 +206,7 @@ class MysqlUser(SetTarget[MysqlConnection, MysqlUserSettings]):
         raise Unreachable(f"account {self.account} is changed by others again and again, or somebody holds its lock")
 
     def _create(self, until: float) -> str:
-        name = accounts.quoted(self.config.username, self.config.host)
-        return self._as_admin(lambda admin: _server(admin).create(name), until, "a new account")
+        return self._as_admin(lambda admin: _server(admin).create(self._quoted), until, "a new account")
 
     def _around(self, admin: Session) -> Around:
         return Around(self.config, _server(admin), admin, self.connection.encrypted)

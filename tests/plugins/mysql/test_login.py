@@ -45,10 +45,13 @@ class TestRejected:
     def test_an_account_that_does_not_exist(self, bench):
         assert verdict(bench, "wrong", "ghost") == (Rejected, "1045")
 
-    def test_a_locked_account(self, bench):
+    def test_a_wrong_password_of_a_locked_account(self, bench):
         bench.alter("ACCOUNT LOCK")
-        assert verdict(bench) == (Rejected, "4151")
         assert verdict(bench, "wrong") == (Rejected, "1045")
+        new = bench.make_credential()
+        bench.make_target().apply(new, [bench.current])
+        bench.make_target().revoke(bench.current, [new])
+        assert bench.make_target().confirm_dead(bench.current).startswith("1045")
 
     def test_an_account_that_asks_for_no_password(self, bench):
         bench.alter("IDENTIFIED VIA unix_socket")
@@ -70,6 +73,19 @@ class TestUnfit:
     def test_a_database_that_does_not_exist(self, bench):
         bench.server.query(f"GRANT ALL ON *.* TO {quoted(bench.user)}")
         assert verdict(bench, dbname="nowhere") == (Unfit, "1049")
+
+    @pytest.mark.parametrize("max_live", [1, 2])
+    def test_the_right_password_of_a_locked_account_is_alive_and_the_printed_statement_lets_it_in(self, make_bench, max_live):
+        bench = make_bench(max_live=max_live)
+        bench.alter("ACCOUNT LOCK")
+        new = bench.make_credential()
+        bench.make_target().apply(new, [bench.current] if max_live == 2 else [])
+        for each in [new, bench.current][:max_live]:
+            for call in (bench.make_target().verify, bench.make_target().confirm_dead):
+                error = raised(lambda call=call, each=each: call(each))
+                assert (type(error), error.code, "the password is right" in error.what) == (Unfit, "4151", True)
+        bench.paste(error.fix)
+        assert bench.make_target().verify(new) == f"{bench.user}@%"
 
     def test_a_password_that_has_expired(self, bench):
         bench.alter("PASSWORD EXPIRE")
