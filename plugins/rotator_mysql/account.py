@@ -23,8 +23,8 @@ class Account:
     stamp: str = ""
     locked: bool = False
     expired: bool = False
-    lifetime: int = 0
-    """Days after which a password expires; 0: never, or the server's default."""
+    lifetime: int | None = 0
+    """Days after which a password expires; 0: never; None: as the server's `default_password_lifetime` says."""
     tls: str = ""
     """What the account wants of TLS: nothing, `any` or a `certificate` of the client's."""
     super: bool = False

@@ -49,11 +49,15 @@ def of_login(no: NoLogin, login: Login, account: str) -> PortError:
     if no.code == LOCKED_MYSQL:
         return Rejected("the account is locked", code=code)
     if no.code in EXPIRED:
-        return Unfit("the password is right, but it has expired", "Setting a new password ends that", code)
+        return Unfit("the password is right, but it has expired", _renewed(account), code)
     if no.code in (NO_RIGHT_ON_DATABASE, NO_DATABASE) and login.dbname:
         fix = f"GRANT the rights that {login.user} needs on {identifier(login.dbname)}.*"
         return Unfit(f"the password is right, but {login.user} may not use database {login.dbname}, or there is none", fix, code)
     return unreachable(no)
+
+
+def _renewed(account: str) -> str:
+    return f"Where its age is why: ALTER USER {account} PASSWORD EXPIRE NEVER; where somebody has expired it by hand, set a new password"
 
 
 def unreachable(no: NoLogin) -> Unreachable:
@@ -64,7 +68,11 @@ def unreachable(no: NoLogin) -> Unreachable:
 def of_admin(no: NoLogin, admin: str, login: Login) -> PortError:
     """A refused admin is `Denied`: nothing happened, and trying again will not help."""
     if no.code in NOT_ADMITTED:
-        return Denied(f"the admin {admin} was refused: {of_login(no, login, identifier(admin)).what}", "Correct `admin` of the connection", str(no.code))
+        return Denied(
+            f"the admin {admin} was refused: {of_login(no, login, identifier(admin)).what}",
+            "Correct `admin` of the connection",
+            str(no.code),
+        )
     return unreachable(no)
 
 

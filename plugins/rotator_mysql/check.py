@@ -49,7 +49,7 @@ def findings(around: Around, known: Sequence[Credential], until: float) -> list[
     found += [
         *_of_the_account(around, account),
         *_of_two_switches(around, account),
-        *_of_its_age(account),
+        *_of_its_age(around, account, until),
         *_strays(around, account, known),
     ]
     if config.terminate_sessions and namesakes(session, server.table, config.username, until) > 1:
@@ -110,12 +110,16 @@ def _of_two_switches(around: Around, account: Account) -> Iterator[Finding]:
     yield Finding(Level.WARN, "fitness", text, "`plugin: mysql_native_password`, or `max_live: 1`, or see that your driver can")
 
 
-def _of_its_age(account: Account) -> Iterator[Finding]:
+def _of_its_age(around: Around, account: Account, until: float) -> Iterator[Finding]:
     fix = f"ALTER USER {account.quoted} PASSWORD EXPIRE NEVER;"
     if account.expired:
         yield Finding(Level.WARN, "principal.expired", f"the password of account {account.name} has expired; a new one ends that", None)
-    if account.lifetime:
-        text = f"every password of account {account.name} expires {account.lifetime} days after the last one was set"
+    days, by = account.lifetime, ""
+    if days is None:
+        days = int(around.session.run("SELECT @@default_password_lifetime AS days", until)[0]["days"])
+        by = ", by the server's default_password_lifetime"
+    if days:
+        text = f"every password of account {account.name} expires {days} days after the last one was set{by}"
         yield Finding(Level.WARN, "principal.expired", text, fix)
 
 

@@ -126,7 +126,7 @@ def account_of(user: str, host: str, priv: dict[str, Any], stamp: str) -> Accoun
         stamp=stamp,
         locked=bool(priv.get("account_locked")),
         expired=priv.get("password_last_changed") == 0,
-        lifetime=max(0, int(priv.get("password_lifetime") or 0)),
+        lifetime=None if (days := int(priv.get("password_lifetime", -1))) < 0 else days,
         tls=_TLS.get(int(priv.get("ssl_type") or 0), ""),
         super=bool(int(priv.get("access") or 0) & _SUPER),
     )

@@ -111,7 +111,7 @@ def account_of(user: str, row: dict[str, Any]) -> Account:
         fence=int((attributes.get("metadata") or {}).get("rotator_fence") or 0),
         locked=row["account_locked"] == "Y",
         expired=row["expired"] == "Y",
-        lifetime=int(row["password_lifetime"] or 0),
+        lifetime=None if row["password_lifetime"] is None else int(row["password_lifetime"]),
         tls={"ANY": "any", "X509": "certificate", "SPECIFIED": "certificate"}.get(str(row["ssl_type"]), ""),
         super=row["Super_priv"] == "Y",
     )

@@ -119,3 +119,15 @@ def make_bench(maria) -> Iterator[type]:
     yield make
     for each in made:
         each.drop()
+
+
+@contextmanager
+def setting(bench, name, value):
+    """A setting of the server's while the `with` lasts."""
+    before = bench.server.query(f"SELECT @@GLOBAL.{name}")[0][0]
+    bench.server.query(f"SET GLOBAL {name} = {value}")
+    try:
+        yield
+    finally:
+        bench.server.query(f"SET GLOBAL {name} = {before}")
+        bench.server.query("FLUSH PRIVILEGES")

@@ -9,6 +9,7 @@ from rotator.model import Credential, Secret
 from rotator.target import Denied, Level
 from rotator.testing.servers.mariadb import MariaDbServer, native, quoted
 from rotator.testing.target_contract import raised
+from tests.plugins.mysql.conftest import setting
 
 ADMIN_PASSWORD = "admin of the tests 0"
 
@@ -127,6 +128,20 @@ def test_an_expired_password_is_a_warning_and_a_new_one_ends_it(bench):
 def test_a_password_that_will_expire_is_a_warning(bench):
     bench.alter("PASSWORD EXPIRE INTERVAL 90 DAY")
     assert pasted(bench, Level.WARN) == (["principal.expired"], [])
+
+
+@pytest.mark.parametrize("change", [None, "PASSWORD EXPIRE DEFAULT"])
+def test_a_password_that_will_expire_by_the_servers_default_is_a_warning(bench, change):
+    if change:
+        bench.alter(change)
+    with setting(bench, "default_password_lifetime", 30):
+        (one,) = found(bench, Level.WARN)
+        assert "30 days" in one.text
+        assert "default_password_lifetime" in one.text
+        assert pasted(bench, Level.WARN) == (["principal.expired"], [])
+    bench.alter("PASSWORD EXPIRE NEVER")
+    with setting(bench, "default_password_lifetime", 30):
+        assert found(bench, Level.WARN) == []
 
 
 def test_an_account_that_is_all_powerful_is_a_warning(bench):

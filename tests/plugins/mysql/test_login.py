@@ -1,6 +1,7 @@
 """What a failed login means, on a real server: a no, let in but unfit, or no answer."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -13,6 +14,7 @@ from rotator.target import Denied, Rejected, Unfit, Unreachable
 from rotator.testing.servers.mariadb import quoted
 from rotator.testing.servers.tls import write_certificates
 from rotator.testing.target_contract import raised
+from tests.plugins.mysql.conftest import setting
 
 
 def verdict(bench, secret=None, user=None, **config):
@@ -25,17 +27,6 @@ def verdict(bench, secret=None, user=None, **config):
 @pytest.fixture
 def bench(make_bench):
     return make_bench()
-
-
-@contextlib.contextmanager
-def setting(bench, name, value):
-    before = bench.server.query(f"SELECT @@GLOBAL.{name}")[0][0]
-    bench.server.query(f"SET GLOBAL {name} = {value}")
-    try:
-        yield
-    finally:
-        bench.server.query(f"SET GLOBAL {name} = {before}")
-        bench.server.query("FLUSH PRIVILEGES")
 
 
 class TestRejected:
@@ -95,6 +86,16 @@ class TestUnfit:
         new = bench.make_credential()
         bench.make_target().apply(new, [bench.current])
         assert bench.make_target().verify(new)
+
+    def test_a_password_whose_age_is_over_is_let_in_again_by_the_printed_statement(self, bench):
+        aged = f"Priv = JSON_SET(Priv, '$.password_last_changed', {time.time() - 40 * 86400:.0f})"
+        bench.server.query(f"UPDATE mysql.global_priv SET {aged} WHERE User = %s", (bench.user,))
+        bench.server.query("FLUSH PRIVILEGES")
+        with setting(bench, "default_password_lifetime", 30):
+            error = raised(lambda: bench.make_target().verify(bench.current))
+            assert (type(error), error.code) == (Unfit, "1820")
+            bench.paste(re.search(r"ALTER USER .*?;", error.fix)[0])
+            assert bench.make_target().verify(bench.current) == f"{bench.user}@%"
 
     def test_a_nearer_account_of_the_same_name(self, bench):
         bench.server.create_user(bench.user, bench.current.secret, "127.0.0.1")

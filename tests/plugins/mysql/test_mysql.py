@@ -36,7 +36,7 @@ class Scripted:
     def __init__(self, plugin=SHA2, version="8.0.36"):
         self.version, self.plugin = version, plugin
         self.primary, self.secondary, self.metadata = None, None, {}
-        self.asked, self.history = [], []
+        self.asked, self.history, self.lifetime = [], [], 0
         self.grants = ["GRANT CREATE USER ON *.* TO `rot`@`%`", "GRANT SELECT ON `mysql`.`user` TO `rot`@`%`"]
 
     def set(self, primary, secondary=None):
@@ -52,6 +52,8 @@ class Scripted:
             return self._account()
         if statement.startswith("SELECT @@read_only"):
             return {"r": "0"}
+        if statement == "SELECT @@default_password_lifetime AS days":
+            return {"days": str(self.lifetime)}
         if statement.startswith("SELECT CURRENT_USER"):
             return {"who": "rot@%"}
         if statement == "SHOW GRANTS":
@@ -255,6 +257,13 @@ def test_a_stranger_in_the_first_place_is_removed_by_what_the_server_itself_show
     assert shows.endswith("HEX(User_attributes->>'$.additional_password')) AS fix FROM mysql.user WHERE User = 'app' AND Host = '%'")
     assert discard == "ALTER USER `app`@`%` DISCARD OLD PASSWORD;"
     assert not re.search("[0-9A-Fa-f]{16}", stray[0].fix)
+
+
+def test_a_lifetime_by_the_servers_default_is_a_warning_with_the_statement_that_ends_it(script, make):
+    script.lifetime = 30
+    (one,) = [each for each in make().check([CURRENT]) if each.level is Level.WARN]
+    assert (one.code, one.fix) == ("principal.expired", "ALTER USER `app`@`%` PASSWORD EXPIRE NEVER;")
+    assert "30 days" in one.text
 
 
 def test_check_tells_an_old_server_missing_rights_and_a_plugin_of_the_other_server(script, make):
