@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, NoReturn, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from rotator.errors import RotatorError
@@ -29,7 +29,7 @@ from rotator.target import (
 from rotator_http_token import answers
 from rotator_http_token.check import Checkup
 from rotator_http_token.connection import HttpConnection, HttpTokenSettings
-from rotator_http_token.ids import is_id, tells
+from rotator_http_token.ids import NO_ID, can_be_shown, is_id, tells
 from rotator_http_token.pages import Pages
 from rotator_http_token.shapes import Call
 from rotator_http_token.template import fill
@@ -166,7 +166,7 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
     def issue(self, label: str) -> Credential:
         """Mint a token. A definite no is `Refused` or `Denied`; an answer that nobody can read `Unreachable`: it may have been minted.
 
-        One that has an end which cannot be, or an id that tells its secret, is taken back, and `Refused`.
+        One that has an end which cannot be, or an id that may not be shown, is taken back, and `Refused`.
         """
         call = self.connection.tokens.create
         values = self.values(label=label)
@@ -177,15 +177,15 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         if not is_id(name) or not isinstance(secret, str) or not secret:
             raise Unreachable("create: the answer holds no id or no secret; a token may have been minted", code=str(answer.status))
         minted = Credential(name=str(name), secret=Secret(secret))
-        self._named(minted)
+        if not can_be_shown(name):
+            self._unnamed(minted, f"cannot be shown: it is {NO_ID}", "correct `create.id`")
+        if tells(minted.name, Secret(secret)):
+            self._unnamed(minted, "tells the token's secret", "correct `create.id`: it must not be the secret")
         return self._dated(minted, answer)
 
-    def _named(self, minted: Credential) -> None:
-        """One whose id may not be shown would be so of every token. Its id stands in no message."""
-        if minted.secret is None or not tells(minted.name, minted.secret):
-            return
-        problem = "create: the id in the answer tells the token's secret, and ids are written to the ledger and shown"
-        fix = "correct `create.id`: it must not be the secret"
+    def _unnamed(self, minted: Credential, why: str, fix: str) -> NoReturn:
+        """Its id stands in no message. What is so of one would be so of every token: `Refused`; `Unreachable` if it stays."""
+        problem = f"create: the id in the answer {why}, and ids are written to the ledger and shown"
         if not self._takes_back(minted):
             raise Unreachable(f"{problem}; a token was minted and could not be taken back", "revoke it at the service, and " + fix)
         raise Refused(f"{problem}; the token was taken back", fix)
@@ -273,6 +273,8 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         name = search(listing.id, item)
         if not is_id(name):
             raise Unreachable("list: an item has no id")
+        if not can_be_shown(name):
+            raise Unreachable(f"list: an item's id cannot be shown: it is {NO_ID}", "correct `list.id`")
         label = search(listing.label, item) if listing.label else None
         found: Mapping[str, datetime | None] = {
             key: answers.moment(search(where, item), f"list.{key}")

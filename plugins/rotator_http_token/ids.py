@@ -7,6 +7,9 @@ from typing import Any
 from rotator.target import Secret
 from rotator_http_token.hiding import holds
 
+MOST = 256
+"""Characters of an id."""
+NO_ID = f"no printable text of at most {MOST} characters"
 UNSAID = 16
 """So many characters of a secret that begins with its id, or holds it, are enough to keep it one."""
 
@@ -14,6 +17,11 @@ UNSAID = 16
 def is_id(value: Any) -> bool:
     """A text or a whole number."""
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+
+
+def can_be_shown(value: str | int) -> bool:
+    """Whether it is a number, or a short text without line ends and whatever else writes to a terminal."""
+    return isinstance(value, int) or (value.isprintable() and len(value) <= MOST)
 
 
 def tells(name: str, secret: Secret) -> bool:

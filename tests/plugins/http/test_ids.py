@@ -57,6 +57,44 @@ def build() -> Iterator[Build]:
         server.__exit__(None, None, None)
 
 
+ODD = {
+    "a line end": "7\n  ok: all is well",
+    "a terminal's command": "7\x1b[2J",
+    "a blank that is none": "7\u200b",
+    "half a character": "7\ud800",
+    "too long": "7" * 257,
+}
+
+
+@pytest.mark.parametrize("name", ODD.values(), ids=ODD.keys())
+def test_a_list_with_an_id_that_cannot_be_shown_counts_for_nothing(build: Build, name: str) -> None:
+    plugin = build(lambda _request: json_answer({"api_tokens": [{"id": 1}, {"id": name}]}))
+    for call in (plugin.live, lambda: plugin.check([])):
+        with pytest.raises(Unreachable, match="list: an item's id cannot be shown") as problem:
+            call()
+        assert name not in reachable_text(problem.value)
+        assert name not in str(problem.value)
+
+
+@pytest.mark.parametrize("name", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("down", [False, True])
+def test_a_token_whose_id_cannot_be_shown_is_taken_back_where_that_can_be_and_never_named(build: Build, name: str, down: bool) -> None:
+    service = Service(lambda secret: name)
+    service.down = down
+    with pytest.raises((Refused, Unreachable), match="the id in the answer cannot be shown") as problem:
+        build(service).issue("x")
+    taken = not down and "\ud800" not in name  # such a one can stand in no URL
+    assert (type(problem.value), service.alive == {}) == ((Refused, True) if taken else (Unreachable, False))
+    assert name not in str(problem.value)
+    assert TOKEN not in reachable_text(problem.value)
+
+
+@pytest.mark.parametrize("name", [0, 7, 10**300, "é ü/?#", "7" * 256])
+def test_a_number_and_a_printable_text_are_ids(build: Build, name: Any) -> None:
+    plugin = build(lambda _request: json_answer({"api_tokens": [{"id": name}]}))
+    assert [each.id for each in plugin.live()] == [str(name)]
+
+
 TELLING: dict[str, Callable[[str], Any]] = {
     "the secret itself": lambda secret: secret,
     "more than the secret": lambda secret: f"tok_{secret}",
