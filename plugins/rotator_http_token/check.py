@@ -35,6 +35,8 @@ class Checkup:
                 raise
             return [Finding(Level.FAIL, "privilege.missing", error.what, error.fix)]
         except Refused as error:
+            if error.fix is not None:  # a page after the first: the principal is there
+                return [Finding(Level.FAIL, "fitness", error.what, error.fix)]
             fix = "create it, or correct `principal`"
             return [Finding(Level.FAIL, "principal.missing", f"no tokens of {self._target.config.principal}: {error.what}", fix)]
         return [Finding(Level.OK, "login", f"the admin can list {len(live)} tokens"), *self._strangers(live)]

@@ -30,7 +30,7 @@ from rotator_http_token import answers
 from rotator_http_token.check import Checkup
 from rotator_http_token.connection import HttpConnection, HttpTokenSettings
 from rotator_http_token.ids import NO_ID, can_be_shown, is_id, tells
-from rotator_http_token.pages import Pages
+from rotator_http_token.pages import NO_PAGE, Pages
 from rotator_http_token.shapes import Call
 from rotator_http_token.template import fill
 from rotator_http_token.values import Values, admit
@@ -254,17 +254,23 @@ class HttpToken(IssueTarget[HttpConnection, HttpTokenSettings]):
         assert listing is not None
         values = self.values()
         request = outgoing(self.connection, listing, values, self.connection.auth)
-        return Pages(listing.next, request, lambda each: self._page(each, values)).whole(listing.id)
+        return Pages(listing.next, request, lambda each, number: self._page(each, number, values)).whole(listing.id)
 
-    def _page(self, request: Outgoing, values: Values) -> tuple[Answer, list[Any]]:
+    def _page(self, request: Outgoing, number: int, values: Values) -> tuple[Answer, list[Any]]:
         listing = self.connection.tokens.list
         assert listing is not None
-        answer = self._wire.send(request, "list")
+        what = "list" if number == 1 else f"list, page {number}"
+        answer = self._wire.send(request, what)
         if answer.status not in listing.ok:
-            raise self.refusal(answer, "list", values)
+            problem = self.refusal(answer, what, values)
+            problem.fix = NO_PAGE if number > 1 and isinstance(problem, Refused) else problem.fix
+            raise problem
+        if not answer.is_json:
+            raise self._unreadable(answer, what)
         items = search(listing.items, answer.body)
-        if not answer.is_json or not isinstance(items, list):
-            raise self._unreadable(answer, "list")
+        if not isinstance(items, list):
+            said = f"{what}: HTTP {answer.status}, and `items` finds no list in its JSON"
+            raise Unreachable(said, "let `items` of `list` name the list in the body", str(answer.status))
         return answer, items
 
     def _live(self, item: Any) -> Live:

@@ -12,12 +12,14 @@ from rotator_http_token.wire import Answer, Outgoing, search
 
 MOST = 1000
 """A list of more pages has no end."""
+NO_PAGE = "correct `next`: `page` is for a list whose end is a page without items; else `link`, `cursor` or `url` tells the last page"
+"""Where the service refuses a page after the first one."""
 
 
 class Pages:
-    """Reads one list, page after page. `send` asks for one of them: the answer, and the items in it."""
+    """Reads one list, page after page. `send` asks for one of them, counted from 1: the answer, and the items in it."""
 
-    def __init__(self, how: Next | None, request: Outgoing, send: Callable[[Outgoing], tuple[Answer, list[Any]]]) -> None:
+    def __init__(self, how: Next | None, request: Outgoing, send: Callable[[Outgoing, int], tuple[Answer, list[Any]]]) -> None:
         self._how, self._request, self._send = how, request, send
 
     def whole(self, id: str) -> list[Any]:
@@ -39,7 +41,7 @@ class Pages:
             if request.url in asked or len(asked) == MOST:
                 raise Unreachable("list: the list has no end")
             asked.add(request.url)
-            answer, items = self._send(request)
+            answer, items = self._send(request, len(pages) + 1)
             if items and items in pages[-1:]:
                 raise Unreachable("list: two pages are the same", "does the service read the parameter that `next` names?")
             pages.append(items)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.errors import PortError, Refused, Unreachable
-from rotator.model import Credential
+from rotator.model import Credential, Level
 from rotator.testing.servers.raw import Answer, RawServer, Request, json_answer
 from rotator_http_token import HttpToken, HttpTokenSettings
 from rotator_http_token.presets import JUPYTERHUB
@@ -213,6 +213,29 @@ def test_a_token_that_vanishes_hides_no_other_one_in_any_way_of_paging(server: R
 def test_a_later_page_that_does_not_come_makes_the_list_worthless(server: RawServer, answer: Answer, error: type[PortError]) -> None:
     server.answer = lambda request: json_answer(body(["a"])) if asked(request)["page"] == "1" else answer
     with pytest.raises(error):
+        ids(target(server, {"page": "page"}))
+
+
+def test_a_service_that_refuses_the_page_behind_the_last_is_told_by_its_page_and_is_no_missing_principal(server: RawServer) -> None:
+    refused = json_answer({"message": "invalid page"}, 404)
+    server.answer = lambda request: json_answer(body(["a"])) if asked(request).get("page") == "1" else refused
+    (found, *_) = target(server, {"page": "page"}).check([])
+    assert (found.level, found.code) == (Level.FAIL, "fitness")
+    assert "list, page 2: the service will not do this (HTTP 404)" in found.text
+    assert "correct `next`" in str(found.fix)
+    server.answer = lambda _request: refused
+    (found, *_) = target(server, {"page": "page"}).check([])
+    assert (found.code, "page 2" in found.text) == ("principal.missing", False)
+
+
+@pytest.mark.parametrize("told", [{}, {"api_tokens": None}, {"api_tokens": {"1": {}}}, None])
+def test_a_page_in_which_items_finds_no_list_says_so(server: RawServer, told: Any) -> None:
+    server.answer = lambda _request: json_answer(told)
+    with pytest.raises(Unreachable, match="`items` finds no list") as problem:
+        ids(target(server, None))
+    assert "`items`" in str(problem.value.fix)
+    server.answer = lambda request: json_answer(body(["a"]) if asked(request)["page"] == "1" else told)
+    with pytest.raises(Unreachable, match="list, page 2: HTTP 200, and `items` finds no list"):
         ids(target(server, {"page": "page"}))
 
 
