@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from rotator.target import Credential, Denied, Finding, Level, PortError, Refused
@@ -52,7 +53,8 @@ class Checkup:
         except Refused as error:
             if error.code not in NOT_THERE:
                 raise
-            fix = f"aws iam create-user --user-name {self._user}"
+            path = self._target.config.path
+            fix = f"aws iam create-user --user-name {self._user}{'' if path == '/' else f' --path {quote(path)}'}"
             return [
                 Finding(Level.FAIL, "principal.missing", f"there is no user {self._user} in account {self._target.caller().account}", fix)
             ]

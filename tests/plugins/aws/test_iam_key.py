@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -166,6 +167,14 @@ def test_check_says_how_to_make_a_user_that_is_missing(make: Make, user: str, ad
         target.live()
     with pytest.raises(Refused, match="no such user"):
         target.issue("x")
+
+
+@pytest.mark.parametrize("path", ["/apps/orders/", "/a;b'$(c)/"])
+def test_the_command_that_makes_a_missing_user_makes_it_at_its_path(make: Make, admin_name: str, path: str) -> None:
+    rights = policy(ACCOUNT, "*", user_arn(ACCOUNT, admin_name))  # of a user that is missing no path is known
+    target = make(rights, target={"username": "nobody", "path": path})
+    (failed,) = of(target, "principal.missing", [])
+    assert shlex.split(str(failed.fix)) == ["aws", "iam", "create-user", "--user-name", "nobody", "--path", path]
 
 
 def test_check_fails_where_the_admin_is_the_user_itself(make: Make, user: str, admin_name: str) -> None:
