@@ -27,6 +27,8 @@ class Account:
     """Days after which a password expires; 0: never; None: as the server's `default_password_lifetime` says."""
     tls: str = ""
     """What the account wants of TLS: nothing, `any` or a `certificate` of the client's."""
+    cipher: str = ""
+    """The only cipher of TLS that it admits."""
     super: bool = False
 
     @property
@@ -55,6 +57,11 @@ def identifier(name: str) -> str:
     """A name in backticks."""
     doubled = name.replace("`", "``")
     return f"`{doubled}`"
+
+
+def tls_of(kind: str, names: object) -> str:
+    """What REQUIRE asks for, as the server keeps it: SPECIFIED may be a cipher alone. `names`: those that a certificate is to bear."""
+    return {"ANY": "any", "X509": "certificate", "SPECIFIED": "certificate" if names else "any"}.get(kind, "")
 
 
 def guard(account: Account, fence: int, without: str) -> None:

@@ -92,7 +92,8 @@ def _of_the_account(around: Around, account: Account) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "fitness", text, "Switch `tls` of the connection on")
     if account.tls == "certificate":
         text = f"account {account.name} wants a client's certificate, which no login of ours has"
-        yield Finding(Level.FAIL, "fitness", text, f"{alter} REQUIRE SSL;")
+        asks = f"CIPHER {around.session.literal(account.cipher)}" if account.cipher else "SSL"
+        yield Finding(Level.FAIL, "fitness", text, f"{alter} REQUIRE {asks};")
     if account.super:
         text = f"account {account.name} has SUPER: who has its password has the server"
         yield Finding(Level.WARN, "principal.superuser", text, f"REVOKE SUPER ON *.* FROM {account.quoted};")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rotator.target import Finding, Level
-from rotator_mysql.account import Account, identifier
+from rotator_mysql.account import Account, identifier, tls_of
 from rotator_mysql.hashes import ED25519, NATIVE, Entry
 from rotator_mysql.server import Server
 from rotator_mysql.session import Session, document
@@ -23,7 +23,7 @@ _FENCE = re.compile(r"\*ROTATOR\.FENCE\.([0-9]{25})\.")
 _LIVE = re.compile(r"\*[0-9A-F]{40}|")
 """What a password can open: a hash, or nothing at all, which is the empty password."""
 _NOBODY = Entry(NATIVE, "invalid")
-_TLS = {1: "any", 2: "certificate", 3: "certificate"}
+_TLS = {1: "ANY", 2: "X509", 3: "SPECIFIED"}
 _SUPER = 1 << 15
 _ACTIVE = "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_STATUS = 'ACTIVE' AND"
 
@@ -127,7 +127,8 @@ def account_of(user: str, host: str, priv: dict[str, Any], stamp: str) -> Accoun
         locked=bool(priv.get("account_locked")),
         expired=priv.get("password_last_changed") == 0,
         lifetime=None if (days := int(priv.get("password_lifetime", -1))) < 0 else days,
-        tls=_TLS.get(int(priv.get("ssl_type") or 0), ""),
+        tls=tls_of(_TLS.get(int(priv.get("ssl_type") or 0), ""), priv.get("x509_issuer") or priv.get("x509_subject")),
+        cipher=str(priv.get("ssl_cipher") or ""),
         super=bool(int(priv.get("access") or 0) & _SUPER),
     )
 

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from rotator.target import Finding, Level
-from rotator_mysql.account import Account
+from rotator_mysql.account import Account, tls_of
 from rotator_mysql.hashes import NATIVE, SHA2, Entry
 from rotator_mysql.server import Server
 from rotator_mysql.session import Session, document
 
 _COLUMNS = (
     "Host, plugin, HEX(authentication_string) AS stored, User_attributes AS attributes, account_locked, password_expired AS expired,"
-    " password_lifetime, ssl_type, Super_priv"
+    " password_lifetime, ssl_type, CONVERT(ssl_cipher USING utf8mb4) AS cipher, LENGTH(x509_issuer) + LENGTH(x509_subject) AS names,"
+    " Super_priv"
 )
 _NOBODY = Entry(SHA2, "$A$005$THISISACOMBINATIONOFINVALIDSALTANDPASSWORDTHATMUSTNEVERBRBEUSED")
 """What MySQL gives its own locked accounts."""
@@ -112,6 +113,7 @@ def account_of(user: str, row: dict[str, Any]) -> Account:
         locked=row["account_locked"] == "Y",
         expired=row["expired"] == "Y",
         lifetime=None if row["password_lifetime"] is None else int(row["password_lifetime"]),
-        tls={"ANY": "any", "X509": "certificate", "SPECIFIED": "certificate"}.get(str(row["ssl_type"]), ""),
+        tls=tls_of(str(row["ssl_type"]), int(row["names"] or 0)),
+        cipher=str(row["cipher"] or ""),
         super=row["Super_priv"] == "Y",
     )

@@ -111,6 +111,26 @@ def test_an_account_that_wants_a_clients_certificate(bench):
     assert [each.text for each in found(bench) if "wants TLS" in each.text]
 
 
+def test_an_account_that_wants_a_cipher_is_well_where_there_is_tls_and_is_told_to_want_tls_where_there_is_none(make_bench, maria):
+    cipher = "REQUIRE CIPHER 'TLS_AES_256_GCM_SHA384'"
+    bench = make_bench(tls={"ca": str(maria.ca_file)})
+    bench.alter(cipher)
+    assert found(bench) == []
+    assert bench.make_target().verify(bench.current)
+    plain = make_bench()
+    plain.alter(cipher)
+    (one,) = found(plain)
+    assert ("wants TLS" in one.text, one.fix) == (True, "Switch `tls` of the connection on")
+
+
+def test_what_mends_an_account_that_wants_a_certificate_keeps_its_cipher(make_bench, maria):
+    bench = make_bench(tls={"ca": str(maria.ca_file)})
+    bench.alter("REQUIRE SUBJECT '/CN=somebody' AND CIPHER 'TLS_AES_256_GCM_SHA384'")
+    assert pasted(bench) == (["fitness"], [])
+    assert '"ssl_cipher":"TLS_AES_256_GCM_SHA384"' in bench.priv().replace(" ", "")
+    assert bench.make_target().verify(bench.current)
+
+
 def test_an_account_that_wants_tls_is_well_where_there_is_tls(make_bench, maria):
     bench = make_bench(tls={"ca": str(maria.ca_file)})
     bench.alter("REQUIRE SSL")

@@ -36,7 +36,7 @@ class Scripted:
     def __init__(self, plugin=SHA2, version="8.0.36"):
         self.version, self.plugin = version, plugin
         self.primary, self.secondary, self.metadata = None, None, {}
-        self.asked, self.history, self.lifetime = [], [], 0
+        self.asked, self.history, self.lifetime, self.asks = [], [], 0, {}
         self.grants = ["GRANT CREATE USER ON *.* TO `rot`@`%`", "GRANT SELECT ON `mysql`.`user` TO `rot`@`%`"]
 
     def set(self, primary, secondary=None):
@@ -66,7 +66,19 @@ class Scripted:
         attributes = {"metadata": self.metadata} if self.metadata else {}
         attributes |= {"additional_password": self.secondary} if self.secondary else {}
         row = {"Host": "%", "plugin": self.plugin, "stored": self.primary.encode().hex().upper(), "attributes": json.dumps(attributes)}
-        return row | {"account_locked": "N", "expired": "N", "password_lifetime": None, "ssl_type": "", "Super_priv": "N"}
+        return (
+            row
+            | {
+                "account_locked": "N",
+                "expired": "N",
+                "password_lifetime": None,
+                "ssl_type": "",
+                "cipher": "",
+                "names": "0",
+                "Super_priv": "N",
+            }
+            | self.asks
+        )
 
     def _alter(self, statement):
         match = ALTER.fullmatch(statement)
@@ -266,6 +278,22 @@ def test_a_lifetime_by_the_servers_default_is_a_warning_with_the_statement_that_
     assert "30 days" in one.text
 
 
+@pytest.mark.parametrize(
+    ("asks", "codes", "fix"),
+    [
+        ({"ssl_type": "SPECIFIED", "cipher": "AES"}, ["fitness"], "Switch `tls` of the connection on"),
+        ({"ssl_type": "SPECIFIED", "names": "9"}, ["fitness"], "ALTER USER `app`@`%` REQUIRE SSL;"),
+        ({"ssl_type": "SPECIFIED", "cipher": "AES", "names": "9"}, ["fitness"], "ALTER USER `app`@`%` REQUIRE CIPHER 'AES';"),
+        ({"ssl_type": "X509"}, ["fitness"], "ALTER USER `app`@`%` REQUIRE SSL;"),
+    ],
+)
+def test_what_an_account_asks_of_tls_is_a_certificate_only_where_one_is_named(script, make, asks, codes, fix):
+    script.asks = asks
+    failing = [each for each in make().check([CURRENT]) if each.level is Level.FAIL]
+    assert [each.code for each in failing] == codes
+    assert failing[0].fix == fix
+
+
 def test_check_tells_an_old_server_missing_rights_and_a_plugin_of_the_other_server(script, make):
     script.version, script.grants = "8.0.13", ["GRANT USAGE ON *.* TO `rot`@`%`"]
     failing = [each for each in make(plugin="ed25519").check([CURRENT]) if each.level is Level.FAIL]
@@ -283,4 +311,6 @@ def test_a_salt_with_control_characters_is_read_and_written_back_whole():
     assert bytes.fromhex(back.rpartition("0x")[2]).decode() == old.stored
     assert one.startswith("ALTER USER `app`@`%` IDENTIFIED WITH caching_sha2_password AS 0x")
     row = {"Host": "%", "plugin": SHA2, "stored": old.stored.encode().hex(), "attributes": None, "account_locked": "N", "expired": "N"}
-    assert account_of("app", row | {"password_lifetime": None, "ssl_type": "", "Super_priv": "N"}).entries == (old,)
+    assert account_of("app", row | {"password_lifetime": None, "ssl_type": "", "cipher": "", "names": "0", "Super_priv": "N"}).entries == (
+        old,
+    )
