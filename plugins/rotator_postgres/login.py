@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rotator.target import PortError, Rejected, Secret, Unfit, Unreachable
 from rotator_postgres.connection import PostgresConnection
 from rotator_postgres.defaults import SCRAM_KEYS, set_back
-from rotator_postgres.roles import quoted
+from rotator_postgres.roles import LOCKED, quoted
 from rotator_postgres.scram import Scram
 from rotator_postgres.session import Session, wait_for
 from rotator_postgres.verbosity import codes_only
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 WRONG, NOT_ALLOWED, NO_PRIVILEGE, NO_DATABASE, FULL = "28P01", "28000", "42501", "3D000", "53300"
 BAD_OPTIONS = ("42704", "22023")
+CLOSED, NO_LIBRARY = "55000", "58P01"
+NO_ROOM = (FULL, CLOSED, NO_LIBRARY)
+"""Where the password was asked for, the server says these once it was right: the limits of role and database, the reserved connections, a
+database that takes none, and a library that is not there (any role may write itself such a local_preload_libraries). A server that is full
+itself does not ask (https://github.com/postgres/postgres/blob/master/src/backend/utils/init/postinit.c).
+"""
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
 """The CAs of the system (Debian, Red Hat, SUSE, Alpine and macOS): the libpq inside psycopg's wheel does not find them by itself."""
 
@@ -149,6 +155,8 @@ def _code_of_words(line: str, login: Login) -> str | None:
         f'role "{login.user}" is not permitted to log in': NOT_ALLOWED,
         f'permission denied for database "{login.dbname}"': NO_PRIVILEGE,
         f'database "{login.dbname}" does not exist': NO_DATABASE,
+        f'too many connections for role "{login.user}"': FULL,
+        f'too many connections for database "{login.dbname}"': FULL,
     }
     return words.get(line.rpartition("FATAL:  ")[2])
 
@@ -167,16 +175,45 @@ def meaning(no: NoLogin, login: Login) -> PortError:
         return Unfit(f"the password is right, but there is no database {login.dbname}", database_needed(login.dbname), no.code)
     if no.asked and no.code in BAD_OPTIONS:
         return Unfit("the password is right, but the server does not take the session's options", "Correct `options`", no.code)
-    return unreachable(no)
+    return unreachable(no, login.user)
 
 
-def unreachable(no: NoLogin) -> Unreachable:
-    """Neither yes nor no."""
+def of_the_old(no: NoLogin, login: Login, *, two: bool) -> PortError:
+    """As `meaning`, of a password that is to die. Whoever holds it may have taken every connection: one that was right is alive.
+
+    Two roles: where pg_hba.conf lets nobody be asked, the mend locks the role and lets nobody in.
+    """
+    if no.asked and no.code in NO_ROOM:
+        told = unreachable(no, login.user)
+        return Unfit(f"the password is right, and then: {told.what}", told.fix, no.code)
+    if no.asked or no.code != NOT_ALLOWED or not two:
+        return meaning(no, login)
+    lock = f"ALTER ROLE {quoted(login.user)} {LOCKED};"
+    fix = f"{lock} -- then let pg_hba.conf ask it for its password (scram-sha-256): that a locked role is refused is the proof"
+    return Unreachable(f"no rule of pg_hba.conf lets role {login.user} in from here, so nothing tells whose password it has", fix, no.code)
+
+
+def unreachable(no: NoLogin, role: str | None = None) -> Unreachable:
+    """Neither yes nor no. `role`: one to rotate; not the admin."""
     if no.code == NOT_ALLOWED:
         return Unreachable("no rule of pg_hba.conf lets this user in from here", "Add one, with scram-sha-256", no.code)
     if no.code == FULL:
-        return Unreachable("the server, the database or the role has no free connection", code=no.code)
+        fix = _end_sessions(role) if role and no.asked else WHO_IS_IN
+        return Unreachable("the server, the database or the role has no free connection", fix, no.code)
     return Unreachable(f"no login: the server answered {no.code}" if no.code else f"no login: {no.text}", code=no.code)
+
+
+WHO_IS_IN = (
+    "SELECT usename, datname, count(*) FROM pg_stat_activity GROUP BY usename, datname;"
+    " -- end some by pg_terminate_backend(pid), or raise max_connections, or the CONNECTION LIMIT of the role or of the database"
+)
+
+
+def _end_sessions(role: str) -> str:
+    """A server that is full itself asks for no password: this one is not."""
+    name = role.replace("'", "''")
+    ends = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}';"  # noqa: S608 - to be pasted; quoted
+    return f"{ends} -- all of its sessions; or raise the CONNECTION LIMIT of the role or of the database"
 
 
 def database_needed(dbname: str) -> str:

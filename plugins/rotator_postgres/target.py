@@ -13,6 +13,7 @@ from rotator.target import (
     Denied,
     Finding,
     Foreign,
+    PortError,
     Refused,
     Rejected,
     SetTarget,
@@ -21,7 +22,7 @@ from rotator.target import (
 )
 from rotator_postgres import roles
 from rotator_postgres.connection import PostgresConnection, PostgresUserSettings
-from rotator_postgres.login import NO_DATABASE, NO_PRIVILEGE, NOT_ALLOWED, WRONG, Login, NoLogin, log_in, meaning, unreachable
+from rotator_postgres.login import NO_DATABASE, NO_PRIVILEGE, NOT_ALLOWED, WRONG, Login, NoLogin, log_in, meaning, of_the_old, unreachable
 from rotator_postgres.scram import Scram, sendable
 from rotator_postgres.session import Failed, Session, takes_keys
 
@@ -87,6 +88,13 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
             return self._verified(credential, until, derived[1])
         except Rejected:
             return self._verified(credential, until)
+
+    def confirm_dead(self, credential: Credential) -> str:
+        """(reads) Evidence of the server's no, or `Unfit`: the password is right, even where nothing is free for a session."""
+        why = self._against(credential, self._until())
+        if isinstance(why, Rejected):
+            return f"{why.code}: {why.what}"
+        raise why or Unfit(f"still works, as {credential.name}")
 
     def last_used(self, credential: Credential) -> datetime | None:
         """(reads) Now, while the role has an open session; else None: PostgreSQL keeps no time of the last login."""
@@ -189,16 +197,22 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         state = self._as_admin(lambda admin: roles.look(admin, credential.name, until), until)
         if state is None or not state.can_login or state.has_password is False or credential.secret is None:
             return state
-        try:
-            self._verified(credential, until)
-        except Unfit:
+        why = self._against(credential, until)
+        if why is None or isinstance(why, Unfit):
             return state
-        except Rejected as no:
-            code = no.code
-        else:
-            return state
+        if not isinstance(why, Rejected):
+            raise why
         fix = "Find out who set it; then lock the role, or adopt its password"
-        raise Foreign(f"role {credential.name} may log in, and refuses the password that we hold: somebody else changed it", fix, code)
+        raise Foreign(f"role {credential.name} may log in, and refuses the password that we hold: somebody else changed it", fix, why.code)
+
+    def _against(self, credential: Credential, until: float) -> PortError | None:
+        """What the server has against a password that is to die; None: it lets it in."""
+        login = self._login(credential)
+        answer = log_in(login, until)
+        if isinstance(answer, Session):
+            answer.close()
+            return None
+        return of_the_old(answer, login, two=self.config.usernames is not None)
 
     def _unless_sessions_are_left(self, credential: Credential, until: float) -> None:
         """Of a role that is gone: raises `Denied` where settings end sessions, and one goes on that may be its."""
@@ -208,12 +222,15 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
             if left is not None:
                 raise left
 
-    def _verified(self, credential: Credential, until: float, keys: Scram | None = None) -> str:
+    def _login(self, credential: Credential, keys: Scram | None = None) -> Login:
         if credential.secret is None:
             raise Refused(f"the password of {credential.name} is not known")
         if not sendable(credential.secret.reveal()):
             raise Refused(f"the password of {credential.name} is no UTF-8 text")
-        login = Login(self.connection, credential.name, credential.secret, self.config.dbname, self.config.options, keys)
+        return Login(self.connection, credential.name, credential.secret, self.config.dbname, self.config.options, keys)
+
+    def _verified(self, credential: Credential, until: float, keys: Scram | None = None) -> str:
+        login = self._login(credential, keys)
         session = log_in(login, until)
         if isinstance(session, NoLogin):
             raise meaning(session, login)

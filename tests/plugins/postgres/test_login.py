@@ -5,7 +5,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from rotator.target import Denied, Rejected, Unfit, Unreachable
 from rotator.testing.servers.postgres import PostgresServer, debian_bindir
 from rotator.testing.target_contract import raised
 from rotator_postgres import verbosity
+from tests.plugins.postgres.rules import host_rules
 
 SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
 
@@ -27,30 +27,6 @@ def verdict(bench, credential=None, **config):
 
 def alter(bench, change):
     bench.server.query(f'ALTER ROLE "{bench.a}" {change}')
-
-
-@contextmanager
-def host_rules(server, first, *, alone=False):
-    """pg_hba.conf begins with these lines, or has no others."""
-    file = server.base / "data" / "pg_hba.conf"
-    before = file.read_text()
-
-    def loaded():
-        return server.query("SELECT pg_conf_load_time()")
-
-    def put(text):
-        file.write_text(text)
-        before, end = loaded(), time.monotonic() + 10
-        server.query("SELECT pg_reload_conf()")
-        while loaded() == before:  # this session is told by the postmaster, which takes no login before it has read the rules as well
-            assert time.monotonic() < end, "the rules are not read anew"
-            time.sleep(0.01)
-
-    try:
-        put(first if alone else f"{first}\n{before}")
-        yield
-    finally:
-        put(before)
 
 
 @SERVERS
