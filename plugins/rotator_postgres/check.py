@@ -38,9 +38,14 @@ FROM pg_roles r WHERE r.rolname IN ($2, $3)"""
 
 @dataclass(frozen=True)
 class Look:
-    """What was read of the server, and how to quote a name of it."""
+    """What was read of the server, and how to quote a name of it.
+
+    `used`: the role that consumers need now. `held`: those whose password is ours.
+    """
 
     config: PostgresUserSettings
+    used: str
+    held: frozenset[str]
     me: Row
     roles: dict[str, Row]
     version: int
@@ -52,17 +57,24 @@ class Look:
         return self.config.usernames is not None
 
 
-def look(config: PostgresUserSettings, admin: Session, until: float) -> Look:
+def in_use(config: PostgresUserSettings, known: Sequence[Credential]) -> str:
+    """The role whose password consumers have: current comes first among those that are known."""
+    names = config.principals
+    return known[0].name if known and known[0].name in names else names[0]
+
+
+def look(config: PostgresUserSettings, admin: Session, known: Sequence[Credential], until: float) -> Look:
     """(reads) Raises `Failed`."""
     me = admin.rows(_ME, [config.dbname], until)[0]
     names = config.principals
     found = admin.rows(_ROLES, [config.dbname, names[0], names[-1]], until)
-    return Look(config, me, {each["name"]: each for each in found}, admin.version, admin.identifier)
+    held = frozenset(each.name for each in known if each.secret is not None)
+    return Look(config, in_use(config, known), held, me, {each["name"]: each for each in found}, admin.version, admin.identifier)
 
 
 def findings(config: PostgresUserSettings, admin: Session, known: Sequence[Credential], until: float) -> list[Finding]:
     """(reads) All findings but those that compare two roles. Raises `Failed`."""
-    seen = look(config, admin, until)
+    seen = look(config, admin, known, until)
     major = seen.version // 10000
     found = [Finding(Level.OK, "login", f"admin {seen.me['name']} is in, PostgreSQL {major}")]
     found += _of_the_server(seen)
@@ -73,7 +85,7 @@ def findings(config: PostgresUserSettings, admin: Session, known: Sequence[Crede
             found.append(Finding(Level.FAIL, "principal.missing", f"there is no role {name}", f"CREATE ROLE {seen.quoted(name)} {can};"))
         else:
             found += [*_of_our_right(seen, row), *_of_the_role(seen, row), *_of_its_login(seen, row)]
-    return found + list(_strays(seen, known))
+    return found + list(_strays(seen))
 
 
 def _of_the_server(seen: Look) -> Iterator[Finding]:
@@ -112,15 +124,24 @@ def _of_our_right(seen: Look, row: Row) -> Iterator[Finding]:
 
 def _of_the_role(seen: Look, row: Row) -> Iterator[Finding]:
     name, role = row["name"], seen.quoted(row["name"])
-    endless = f"ALTER ROLE {role} VALID UNTIL 'infinity';"
     if row["expired"]:
         text = f"the password of role {name} has been refused since {row['until']} (VALID UNTIL)"
-        yield Finding(Level.FAIL, "principal.expired", text, endless)
+        yield Finding(Level.FAIL, "principal.expired", text, _endless(seen, row))
     elif row["expires"]:
         text = f"every password of role {name}, a new one too, will be refused from {row['until']} on (VALID UNTIL)"
-        yield Finding(Level.WARN, "principal.expired", text, endless)
+        yield Finding(Level.WARN, "principal.expired", text, _endless(seen, row))
     if not seen.two and not row["login"]:
         yield Finding(Level.FAIL, "lockout", f"role {name} may not log in; a new password would not unlock it", f"ALTER ROLE {role} LOGIN;")
+
+
+def _endless(seen: Look, row: Row) -> str:
+    """Without an end. The password of a role that consumers do not need may have leaked, and VALID UNTIL be what keeps it out or will."""
+    alter, endless = f"ALTER ROLE {seen.quoted(row['name'])}", "VALID UNTIL 'infinity';"
+    if row["name"] == seen.used:
+        return f"{alter} {endless}{' -- its password works again: where it leaked, rotate at once' if row['expired'] else ''}"
+    if row["expired"]:
+        return f"{alter} {roles.LOCKED} {endless}"
+    return f"-- once its password is revoked: {alter} {endless}" if row["name"] in seen.held else f"{alter} {endless}"
 
 
 def _of_its_login(seen: Look, row: Row) -> Iterator[Finding]:
@@ -133,13 +154,12 @@ def _of_its_login(seen: Look, row: Row) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "sessions", text, f"ALTER ROLE {role} CONNECTION LIMIT {row['open'] + 5};")
 
 
-def _strays(seen: Look, known: Sequence[Credential]) -> Iterator[Finding]:
+def _strays(seen: Look) -> Iterator[Finding]:
     """Two roles: one that may log in, and whose password is none of ours."""
-    held = {each.name for each in known if each.secret is not None}
     if not seen.two:
         return
-    names = seen.config.principals if held else seen.config.principals[1:]
+    names = seen.config.principals if seen.held else seen.config.principals[1:]
     for name in names:
-        if name not in held and seen.roles.get(name, {}).get("login"):
+        if name not in seen.held and seen.roles.get(name, {}).get("login"):
             fix = f"{FIRST}\nALTER ROLE {seen.quoted(name)} {roles.LOCKED};"
             yield Finding(Level.FAIL, "stray", f"role {name} may log in, with a password that is none of ours", fix)

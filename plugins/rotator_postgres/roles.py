@@ -58,18 +58,25 @@ def _without_fence(session: Session, name: str, comment: str | None) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """A role as it is now. `has_password` is None where only a superuser could tell."""
+    """A role as it is now. `has_password` is None where only a superuser could tell; `expired`: it refuses every password."""
 
     can_login: bool
     has_password: bool | None
+    expired: bool
     may_signal: bool
     version: int
+
+    @property
+    def lets_nobody_in(self) -> bool:
+        """By no password: then a login tells nothing of the password that it has."""
+        return not self.can_login or self.has_password is False or self.expired
 
 
 def look(session: Session, name: str, until: float) -> State | None:
     """(reads) The role, or None where there is none. Raises `Failed`."""
     found = session.rows(
-        "SELECT rolcanlogin, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,"
+        "SELECT rolcanlogin, coalesce(rolvaliduntil <= now(), false) AS expired,"
+        " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,"
         " pg_has_role(current_user, 'pg_signal_backend', 'USAGE') AS may_signal FROM pg_roles WHERE rolname = $1",
         [name],
         until,
@@ -80,7 +87,7 @@ def look(session: Session, name: str, until: float) -> State | None:
     if row["superuser"]:
         stored = session.rows("SELECT rolpassword IS NOT NULL AS has FROM pg_authid WHERE rolname = $1", [name], until)
         has_password = bool(stored and stored[0]["has"])
-    return State(row["rolcanlogin"], has_password, row["may_signal"] or row["superuser"], session.version)
+    return State(row["rolcanlogin"], has_password, row["expired"], row["may_signal"] or row["superuser"], session.version)
 
 
 _SESSIONS = "FROM pg_stat_activity WHERE usesysid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND pid <> pg_backend_pid()"

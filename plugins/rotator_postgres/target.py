@@ -195,7 +195,7 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
     def _looked(self, credential: Credential, until: float) -> roles.State | None:
         """The role before it is locked; None: gone. Raises `Foreign` where somebody else's password stands there."""
         state = self._as_admin(lambda admin: roles.look(admin, credential.name, until), until)
-        if state is None or not state.can_login or state.has_password is False or credential.secret is None:
+        if state is None or state.lets_nobody_in or credential.secret is None:
             return state
         why = self._against(credential, until)
         if why is None or isinstance(why, Unfit):
@@ -247,10 +247,10 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
     def _differences(self, known: Sequence[Credential], until: float) -> list[Finding]:
         """How the idle role differs from the one in use, inside `dbname`."""
         from rotator_postgres import unequal
+        from rotator_postgres.check import in_use
 
-        used, idle = self.principals
-        if known and known[0].name == idle:
-            used, idle = idle, used
+        used = in_use(self.config, known)
+        idle = next(each for each in self.principals if each != used)
         pair = unequal.Pair(used, idle, self.config.dbname)
         session = log_in(self._admin_login(self.config.dbname), until)
         if isinstance(session, NoLogin):

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from rotator.model import Credential, Secret
-from rotator.target import Foreign, Unfit, Unreachable
+from rotator.target import Foreign, Level, Unfit, Unreachable
 from rotator.testing.servers.postgres import PostgresServer
 from rotator.testing.target_contract import raised
 from tests.plugins.postgres.rules import host_rules
@@ -89,6 +89,60 @@ class TestWhatTheHolderCanDo:
             bench.paste(error.fix)
             bench.server.query("SELECT pg_stat_clear_snapshot(), pg_sleep(0.3)")
             assert bench.make_target().verify(bench.current) == bench.a
+
+
+PAST = "VALID UNTIL '2020-01-01'"
+
+
+@SERVERS
+class TestWhereValidUntilIsPast:
+    """Another way to shut a leaked password out: every password is refused, so a refusal tells nothing of whose it is."""
+
+    @pytest.fixture
+    def bench(self, make_bench, server):
+        return make_bench(server)
+
+    @CALLS
+    @pytest.mark.parametrize("until", [PAST, "VALID UNTIL '-infinity'"])
+    def test_the_role_is_locked_all_the_same(self, bench, until, call):
+        new = rotated(bench)
+        bench.server.query(f"ALTER ROLE {bench.a} {until}")
+        assert end(bench, call, new) == LOCKED[call]
+        assert bench.make_target().confirm_dead(bench.current)
+
+    @CALLS
+    def test_while_it_is_not_past_a_password_that_somebody_else_set_is_foreign(self, bench, call):
+        new = rotated(bench)
+        bench.meddle(bench.current)
+        bench.server.query(f"ALTER ROLE {bench.a} VALID UNTIL '2901-01-01'")
+        assert end(bench, call, new) == (Foreign, True, True)
+
+    @pytest.mark.parametrize(("year", "level"), [(2020, Level.FAIL), (2901, Level.WARN)])
+    def test_no_mend_of_check_gives_the_old_password_a_longer_life(self, bench, year, level):
+        new = rotated(bench)
+        bench.server.query(f"ALTER ROLE {bench.a} VALID UNTIL '{year}-01-01'")
+        (told,) = [each for each in bench.make_target().check([new, bench.current]) if each.code == "principal.expired"]
+        bench.paste(told.fix)
+        until = bench.server.query("SELECT rolvaliduntil::text FROM pg_roles WHERE rolname = %s", (bench.a,))[0][0]
+        assert (told.level, bench.logs_in(bench.current)) == (level, level is Level.WARN)
+        assert role(bench) == (False, False) or until.startswith(str(year))
+
+    def test_once_nobody_holds_its_password_the_mend_leaves_the_role_ready_for_the_next(self, bench):
+        new = rotated(bench)
+        for until in (PAST, "VALID UNTIL '2901-01-01'"):
+            bench.make_target().revoke(bench.current, [new])
+            bench.server.query(f"ALTER ROLE {bench.a} {until}")
+            (told,) = [each for each in bench.make_target().check([new]) if each.code == "principal.expired"]
+            bench.paste(told.fix)
+            assert [each for each in bench.make_target().check([new]) if each.code == "principal.expired"] == []
+            bench.make_target().apply(bench.current, [new])
+            assert bench.logs_in(bench.current)
+
+    def test_the_role_in_use_is_given_back_to_its_consumers(self, bench):
+        bench.server.query(f"ALTER ROLE {bench.a} {PAST}")
+        (told,) = [each for each in bench.make_target().check([bench.current]) if each.code == "principal.expired"]
+        bench.paste(told.fix)
+        assert bench.logs_in(bench.current)
 
 
 @SERVERS
