@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 PREAMBLE = (
     "SET search_path = pg_catalog; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET standard_conforming_strings = on; SET jit = off;"
+    " SET default_transaction_read_only = off;"
     " SET statement_timeout = {milliseconds}; SET idle_in_transaction_session_timeout = {milliseconds};"
     " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
-"""What a session of the admin begins with. An ALTER ROLE that was answered must outlive a crash of the server."""
+"""What a session of the admin begins with. An ALTER ROLE that was answered must outlive a crash of the server.
+
+Not `BEGIN ... READ WRITE`: a standby refuses that with a code of its own (0A000, not 25006), and then cannot be told from a password that
+the server does not take.
+"""
 
 
 KEYS_SINCE = 180000
