@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 WRONG, NOT_ALLOWED, NO_PRIVILEGE, NO_DATABASE, FULL = "28P01", "28000", "42501", "3D000", "53300"
-BAD_OPTIONS = ("42704", "22023")
+BAD_OPTIONS = ("42704", "22023", "55P02", "42602")
+"""No such setting, no such value, one that no session can set, no name of a setting."""
 CLOSED, NO_LIBRARY = "55000", "58P01"
 NO_ROOM = (FULL, CLOSED, NO_LIBRARY)
 """Where the password was asked for, the server says these once it was right: the limits of role and database, the reserved connections, a
@@ -170,7 +171,7 @@ def meaning(no: NoLogin, login: Login) -> PortError:
     if no.asked and no.code == NOT_ALLOWED:
         return Rejected("the role may not log in (NOLOGIN)", code=no.code)
     if no.asked and no.code == NO_PRIVILEGE:
-        return Unfit(f"the password is right, but {login.user} may not connect to database {login.dbname}", _grant_connect(login), no.code)
+        return Unfit(f"the password is right, but {login.user} may not connect to database {login.dbname}", grant_connect(login), no.code)
     if no.asked and no.code == NO_DATABASE:
         return Unfit(f"the password is right, but there is no database {login.dbname}", database_needed(login.dbname), no.code)
     if no.asked and no.code in BAD_OPTIONS:
@@ -221,5 +222,6 @@ def database_needed(dbname: str) -> str:
     return f"CREATE DATABASE {quoted(dbname)}; -- or correct `dbname`, where it is the name that is wrong"
 
 
-def _grant_connect(login: Login) -> str:
+def grant_connect(login: Login) -> str:
+    """What lets it in."""
     return f"GRANT CONNECT ON DATABASE {quoted(login.dbname)} TO {quoted(login.user)};"

@@ -2,9 +2,9 @@
 
 import contextlib
 
-from rotator_postgres import check, login, target, verbosity
+from rotator_postgres import check, entry, login, target, verbosity
 
-__all__ = ["check", "login", "target"]
+__all__ = ["check", "entry", "login", "target"]
 
 with contextlib.suppress(ImportError):  # without the driver a run says so itself
     import psycopg.pq  # noqa: F401 - loaded, that is all

@@ -71,6 +71,7 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
 
         until = self._until()
         found = self._as_admin(lambda admin: findings(self.config, admin, known, until), until)
+        found += self._entry(until)
         differences = self._differences(known, until) if self.config.usernames else []
         return found + [each for each in differences if each not in found]
 
@@ -243,6 +244,13 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
         if who != credential.name:
             raise Unfit(f"logged in, but as {who}")
         return who
+
+    def _entry(self, until: float) -> list[Finding]:
+        """What no login of consumers can pass."""
+        from rotator_postgres import entry
+
+        door = self._as_admin(lambda admin: entry.look(self.config, admin, until), until)
+        return entry.findings(self.config, door, self._admin_login(self.config.dbname), until) if door else []
 
     def _differences(self, known: Sequence[Credential], until: float) -> list[Finding]:
         """How the idle role differs from the one in use, inside `dbname`."""
