@@ -132,8 +132,9 @@ class TestWhereValidUntilIsPast:
         for until in (PAST, "VALID UNTIL '2901-01-01'"):
             bench.make_target().revoke(bench.current, [new])
             bench.server.query(f"ALTER ROLE {bench.a} {until}")
-            (told,) = [each for each in bench.make_target().check([new]) if each.code == "principal.expired"]
-            bench.paste(told.fix)
+            told = [each for each in bench.make_target().check([new]) if each.code == "principal.expired"]
+            assert len(told) == 1
+            bench.paste(told[0].fix)
             assert [each for each in bench.make_target().check([new]) if each.code == "principal.expired"] == []
             bench.make_target().apply(bench.current, [new])
             assert bench.logs_in(bench.current)
@@ -220,7 +221,8 @@ def test_a_server_that_is_full_itself_tells_nothing_of_the_password_and_one_with
         with server.connect("a", old.secret):
             with server.connect(server.superuser, server.password):
                 error = raised(lambda: target.revoke(old, []))
-                assert (type(error), error.code) == (Unreachable, "53300")
+                assert isinstance(error, Unreachable)
+                assert error.code == "53300"
                 assert server.query("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'a'") == [(True,)]
                 assert ("a", "postgres", 1) in server.query(error.fix)
             server.query("SELECT pg_sleep(0.3)")
