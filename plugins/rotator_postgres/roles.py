@@ -110,6 +110,22 @@ def end_sessions(session: Session, name: str, until: float) -> None:
         session.run("SELECT pg_sleep(0.02)", until)
 
 
+_CHANGING = (
+    f"{_SESSIONS} AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_stat_activity.pid AND l.granted"
+    " AND l.relation = 'pg_authid'::regclass AND l.mode = 'RowExclusiveLock')"
+)
+
+
+def end_changes(session: Session, name: str, fence: int, until: float) -> None:
+    """End sessions of the role that are changing a role right now. Raises `Failed`.
+
+    Any role may change its own password, and who would lock it waits for the end of that transaction. A later run's role is left alone.
+    """
+    found = session.rows(f"SELECT shobj_description(usesysid, 'pg_authid') AS comment {_CHANGING} LIMIT 1", [name], until)
+    if found and fence_in(found[0]["comment"]) <= fence:
+        session.rows(f"SELECT count(pg_terminate_backend(pid)) AS ended {_CHANGING}", [name], until)
+
+
 _NO_ROLES = "FROM pg_stat_activity WHERE usesysid NOT IN (SELECT oid FROM pg_roles)"
 """Sessions whose role was dropped: they go on, and nobody can tell which role it was."""
 

@@ -166,6 +166,8 @@ class PostgresUser(SetTarget[PostgresConnection, PostgresUserSettings]):
             )
 
         def lock(admin: Session) -> None:
+            if self.config.ends_sessions:
+                roles.end_changes(admin, credential.name, self.runtime.fence, until)
             roles.alter(admin, credential.name, roles.LOCKED, self.runtime.fence, until)
             if self.config.ends_sessions:
                 roles.end_sessions(admin, credential.name, until)

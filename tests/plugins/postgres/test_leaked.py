@@ -1,11 +1,11 @@
 """Whoever holds the old password cannot keep it from being revoked; what nobody can tell to be ours is left alone."""
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
 from rotator.model import Credential, Secret
-from rotator.target import Foreign, Level, Unfit, Unreachable
+from rotator.target import Conflict, Foreign, Level, Unfit, Unreachable
 from rotator.testing.servers.postgres import PostgresServer
 from rotator.testing.target_contract import raised
 from tests.plugins.postgres.rules import host_rules
@@ -72,6 +72,25 @@ class TestWhatTheHolderCanDo:
         new = rotated(bench)
         bench.server.query(f"ALTER DATABASE {bench.dbname} ALLOW_CONNECTIONS false")
         assert end(bench, call, new) == LOCKED[call]
+
+    def test_a_change_of_its_own_that_it_does_not_end_does_not_keep_the_role_from_being_locked(self, bench):
+        new = rotated(bench)
+        with closing(bench.server.connect(bench.a, bench.current.secret)) as holder:
+            holder.execute("BEGIN")
+            holder.execute(f"ALTER ROLE {bench.a} PASSWORD 'of the holder'")
+            assert raised(lambda: bench.make_target(timeout=5).revoke(bench.current, [new])) is None
+        assert role(bench) == (False, False)
+
+    def test_a_runner_that_was_overtaken_ends_no_change_of_a_role(self, bench):
+        bench.make_target(fence=7).apply(bench.current, [])
+        with bench.server.connect(bench.a, bench.current.secret) as consumer:
+            consumer.execute("BEGIN")
+            consumer.execute(f"ALTER ROLE {bench.a} PASSWORD 'of the consumer'")
+            assert isinstance(raised(lambda: bench.make_target(timeout=1, fence=6).revoke(bench.current, [])), Conflict | Unreachable)
+            assert consumer.execute("SELECT 1").fetchone() == (1,)
+            consumer.execute("ROLLBACK")
+        assert isinstance(raised(lambda: bench.make_target(fence=6).revoke(bench.current, [])), Conflict)
+        assert bench.logs_in(bench.current)
 
     @CALLS
     def test_where_no_connection_is_free_a_password_that_somebody_else_set_is_still_foreign(self, bench, call):
