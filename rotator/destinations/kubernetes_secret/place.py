@@ -102,8 +102,10 @@ class KubernetesSecret(Destination[KubernetesSecretSettings]):
 
     def _generation(self, name: str, found: Mapping[str, Any]) -> int:
         """Which it shows; -1 where we never wrote. `Foreign` where that is no number: what comes next could not be told."""
-        held = annotations_of(found["metadata"]).get(GENERATION, "-1")
-        if not re.fullmatch(r"-1|[0-9]{1,18}", held):
+        held = annotations_of(found["metadata"]).get(GENERATION)
+        if held is None:
+            return -1
+        if not re.fullmatch(r"[0-9]{1,18}", held):
             fix = f"`kubectl -n {self.config.namespace} annotate secret {name} {GENERATION}-`; the next run publishes again"
             raise Foreign(f"the annotation {GENERATION} of the Secret {name} is none of ours", fix)
         return int(held)

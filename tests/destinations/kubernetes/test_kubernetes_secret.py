@@ -150,8 +150,9 @@ def test_a_key_that_a_secret_cannot_have_is_refused(world):
         world.destination().publish(Place("cluster", NAME, {"a b": "password"}), {"a b": Secret("x")}, "v1", 1)
 
 
-def test_a_generation_that_is_none_of_ours_is_seen_before_anything_is_written(world):
-    world.put({}, metadata={"name": NAME, "annotations": {"rotator/generation": "many"}})
+@pytest.mark.parametrize("held", ["many", "-1", ""])
+def test_a_generation_that_is_none_of_ours_is_seen_before_anything_is_written(world, held):
+    world.put({}, metadata={"name": NAME, "annotations": {"rotator/generation": held}})
     for call in (lambda: world.destination().published(PLACE), lambda: world.destination().publish(PLACE, VALUES, "v1", 1)):
         with pytest.raises(Foreign, match="the annotation rotator/generation of the Secret app-db is none of ours") as no:
             call()
