@@ -40,7 +40,7 @@ PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo")
 STORIES = (
     *("_rotation.py", "_story.py", "_kills.py", "_crash.py"),
     *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_writing_a_store.py", "test_plugins_check.py"),
-    *("test_handbook.py", "test_postgres_rights.py", "test_cron.py", "test_leaked.py"),
+    *("test_handbook.py", "test_postgres_rights.py", "test_cron.py", "test_leaked.py", "test_plugins_check_words.py"),
 )
 """So are those of files elsewhere whose names end so."""
 FIRST = (*FIELD, "proofs", "plugins", "stores")

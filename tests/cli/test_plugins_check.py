@@ -12,7 +12,6 @@ import pytest
 
 from rotator.model import Secret
 from rotator.testing.canary import HARD, Canary
-from rotator.testing.check import may_be_one
 
 ROTATOR = str(Path(sys.executable).with_name("rotator"))
 SECRET = "the-first-password-of-app-" + HARD
@@ -178,37 +177,6 @@ def test_what_was_seen_is_told_in_words_and_none_of_them_are_pytests_own(author)
         assert not re.search(r"DID NOT RAISE|assert |\\+ +where|rotator\\.|<class", why), why
 
 
-@pytest.mark.parametrize(
-    ("law", "words"),
-    [
-        ("with pytest.raises(Rejected): pass", "nothing was raised where Rejected was to be"),
-        ("with pytest.raises((Rejected, Denied)): pass", "nothing was raised where Rejected or Denied was to be"),
-        ("assert isinstance(raised(lambda: None), Rejected | Denied)", "nothing was raised where Rejected or Denied was to be"),
-        ("error = Denied('no'); assert isinstance(error, Rejected)", "Denied was raised where Rejected was to be"),
-        ("new = 1; assert (new == 1, new == 1) == (True, False)", "`(new == 1, new == 1)` was (True, True), not (True, False)"),
-        ("state = {'a': 'b' * 50}; before = {}; assert state == before", "`state` was not equal to `before`"),
-        ("found = [1]; assert not found", "`found` was true"),
-        ("found = []; assert found", "`found` was not true"),
-        ("driver = 'x'; assert not driver, f'{driver} is imported'", "x is imported"),
-        ("raise Denied('no right')", "Denied was raised: no right"),
-        ("raise ValueError", "ValueError was raised"),
-        ("pytest.fail('it was never asked')", "it was never asked"),
-    ],
-)
-def test_each_way_in_which_a_law_breaks_has_its_words(law, words, tmp_path):
-    head = "import pytest\nfrom rotator.errors import Denied, Rejected\nfrom rotator.testing.target_contract import raised\n"
-    (tmp_path / "test_law.py").write_text(f"{head}def test_law():\n    {law.replace('; ', chr(10) + '    ')}\n")
-    (tmp_path / "conftest.py").write_text(
-        "import pytest\nfrom rotator.testing.seen import seen\n\n@pytest.hookimpl(wrapper=True)\n"
-        "def pytest_runtest_makereport(item, call):\n    report = yield\n    if call.excinfo:\n"
-        "        told = report.longrepr.reprcrash.message\n"
-        "        print('SEEN', seen(call.excinfo.value, str(call.excinfo.traceback[-1].statement), told), flush=True)\n    return report\n"
-    )
-    command = [sys.executable, "-m", "pytest", "-qs", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert [each.removeprefix("SEEN ") for each in done.stdout.splitlines() if each.startswith("SEEN ")] == [words]
-
-
 def test_a_method_that_is_not_written_is_a_broken_law_that_says_what_to_write(author):
     author.write("""
         def apply(self, credential, keep):
@@ -348,25 +316,6 @@ def test_a_user_that_a_spec_rotates_there_is_left_alone_even_if_the_system_was_n
     assert (done.returncode, done.stdout) == (2, "")
     assert f"spec orders rotates app at db1.internal:5432{also}. " in done.stderr
     assert not (author.folder / "touched").exists()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "may"),
-    [
-        ("db1.internal:5432", "db1.internal:5432", True),
-        ("localhost:5432", "127.0.0.1:5432", True),
-        ("/run/postgresql:5432", "[::1]:5432", True),
-        ("http://localhost:80/api", "http://127.0.0.1/other", True),
-        ("https://DB1.invalid/", "https://db1.invalid:443", True),
-        ("localhost:5432", "127.0.0.1:5433", False),
-        ("db1.invalid:5432", "db2.invalid:5432", False),
-        ("aws/111122223333", "aws/444455556666", False),
-        ("aws:111122223333", "aws:444455556666", False),
-        ("https://db1.invalid", "http://db1.invalid", False),
-    ],
-)
-def test_two_endpoints_are_taken_for_one_system_however_it_is_spelled(one, other, may):
-    assert (may_be_one(one, other), may_be_one(other, one)) == (may, may)
 
 
 def test_a_plugin_in_a_folder_may_keep_the_law_that_constructing_is_pure(author):

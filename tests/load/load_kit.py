@@ -262,6 +262,17 @@ class SlowStore(ToyStore):
     staleness = 60.0
 """
 
+POSTGRES = """version: 1
+environment: test
+connections:
+  pg:
+    type: postgres
+    host: db.internal
+    admin: {username: rotator, password: {env: PG_ADMIN}}
+    allow: {schedules: ["*"]}
+stores:
+"""
+"""What a rotator.yaml with one real connection begins with; its stores follow."""
 OWNER = """
 version: 1
 environment: test

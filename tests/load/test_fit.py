@@ -3,26 +3,20 @@
 from pathlib import Path
 
 import pytest
+from load_kit import POSTGRES, write_config
 from load_kit import TEAM as TOY_TEAM
-from load_kit import write_config
 
 from rotator.destinations.file import FileSettings
 from rotator.load import Invalid, fit, load, plugins
 from rotator.load.config import Connection
 
-OWNER = """version: 1
-environment: test
-connections:
-  pg:
-    type: postgres
-    host: db.internal
-    admin: {username: rotator, password: {env: PG_ADMIN}}
-    allow: {schedules: ["*"]}
-stores:
-  local: {type: file, path: var/store, key: {file: var/store.key}, allow: {schedules: ["*"]}}
+OWNER = (
+    POSTGRES
+    + """  local: {type: file, path: var/store, key: {file: var/store.key}, allow: {schedules: ["*"]}}
 destinations:
   place: {SETTINGS, allow: {schedules: ["*"]}}
 """
+)
 TEAM = """version: 1
 rotations:
   orders-db:

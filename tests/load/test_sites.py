@@ -3,24 +3,18 @@
 from pathlib import Path
 
 import pytest
-from load_kit import write_config
+from load_kit import POSTGRES, write_config
 
 from rotator.load import Invalid, load
 
-OWNER = """version: 1
-environment: test
-connections:
-  pg:
-    type: postgres
-    host: db.internal
-    admin: {username: rotator, password: {env: PG_ADMIN}}
-    allow: {schedules: ["*"]}
-stores:
-  local: {STORE, allow: {schedules: ["*"]}}
+OWNER = (
+    POSTGRES
+    + """  local: {STORE, allow: {schedules: ["*"]}}
 destinations:
   one: {ONE, allow: {schedules: ["*"]}}
   other: {OTHER, allow: {schedules: ["*"]}}
 """
+)
 SPEC = """  {name}-db:
     owner: team
     target: {{type: postgres, connection: pg, dbname: orders, username: {name}}}

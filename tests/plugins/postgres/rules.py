@@ -15,9 +15,9 @@ def host_rules(server, first, *, alone=False):
 
     def put(text):
         file.write_text(text)
-        before, end = loaded(), time.monotonic() + 10
+        old, end = loaded(), time.monotonic() + 10
         server.query("SELECT pg_reload_conf()")
-        while loaded() == before:  # this session is told by the postmaster, which takes no login before it has read the rules as well
+        while loaded() == old:  # this session is told by the postmaster, which takes no login before it has read the rules as well
             assert time.monotonic() < end, "the rules are not read anew"
             time.sleep(0.01)
 
