@@ -17,7 +17,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ pytest_plugins = ["rotator.testing.canary_plugin"]
 HERE = Path(__file__).parent
 FIELD = ("leaks", "faults")
 """Folders whose tests share the servers of `leaks/field.py`."""
-PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo")
+PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo", "verdaccio")
 """Folders that prove the whole: commands, with their processes and servers. Their tests are marked `proof`, and told by `make proofs`."""
 STORIES = (
     *("_rotation.py", "_story.py", "_kills.py", "_crash.py"),
     *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_writing_a_store.py", "test_plugins_check.py"),
     *("test_handbook.py", "test_postgres_rights.py", "test_cron.py", "test_leaked.py", "test_plugins_check_words.py"),
+    *("test_plugins_new.py", "test_plugins_libraries.py", "test_store_rekey.py"),
+    *("test_server.py", "test_throwaway_servers.py", "_everywhere.py"),
 )
 """So are those of files elsewhere whose names end so."""
 FIRST = (*FIELD, "proofs", "plugins", "stores")
@@ -167,13 +169,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return home(nodeid)
 
+        def _assign_work_unit(self, node: Any) -> None:
+            """The first worker takes short histories from the beginning: they compute while the others wait for servers."""
+            short = next((each for each in self.workqueue if "::" in each), None)
+            if short and node is self.nodes[0]:
+                self.workqueue.move_to_end(short, last=False)
+            super()._assign_work_unit(node)
+
     config.option.loadscopereorder = False
     return ByHome(config, log)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """What proves the whole is told apart."""
-    if folder(item.path) in PROOFS or item.path.name.endswith(STORIES):
+    if {*item.path.relative_to(HERE).parts} & {*PROOFS} or item.path.name.endswith(STORIES):
         item.add_marker("proof")
 
 
@@ -187,21 +196,26 @@ def _late(where: str) -> int:
     return len(FIRST) + 1 if where in SPREAD else FIRST.index(where) if where in FIRST else len(FIRST)
 
 
-def pytest_collection_finish() -> None:
-    """A module that a test imports which is not measured would never be measured: so all are imported before."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """A module that a test imports which is not measured would never be measured: so all are imported before. To trace how thousands of
+    tests are collected would tell nothing more."""
     if sys.gettrace() is not None:
         for name in WHOLE:
             for each in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
                 importlib.import_module(each.name)
+    with paused():
+        collected = yield
     gc.freeze()  # thousands of tests and all modules are here to stay: looking at them for garbage is an eighth of the time
     gc.set_threshold(GARBAGE)
+    return collected
 
 
 @contextmanager
-def untraced(item: pytest.Item) -> Iterator[None]:
-    """Trace what is measured alone. Where pytest-cov has begun anew meanwhile, its new tracer stays."""
+def paused() -> Iterator[None]:
+    """Trace nothing. Where pytest-cov has begun anew meanwhile, its new tracer stays."""
     here, threads = sys.gettrace(), threading.gettrace()
-    if here is None or (folder(item.path) in MEASURED and not item.get_closest_marker("no_cover")):
+    if here is None:
         yield
         return
     sys.settrace(None)
@@ -212,6 +226,12 @@ def untraced(item: pytest.Item) -> Iterator[None]:
         if sys.gettrace() is None:
             sys.settrace(here)
             threading.settrace(threads)  # type: ignore[arg-type]  # see above
+
+
+def untraced(item: pytest.Item) -> AbstractContextManager[None]:
+    """Trace what is measured alone."""
+    measured = folder(item.path) in MEASURED and not item.get_closest_marker("no_cover")
+    return nullcontext() if measured else paused()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,7 @@ EACH = 100
 """Histories of one test."""
 
 
-@pytest.mark.no_cover  # hundreds of histories: the other tests of the engine reach every branch, and are counted
+@pytest.mark.proof
 @pytest.mark.usefixtures("numbered")
 @pytest.mark.parametrize("first", range(0, 8 * EACH, EACH))
 def test_no_history_that_goes_astray_breaks_a_law_or_has_no_way_out(first):

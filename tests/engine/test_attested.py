@@ -149,8 +149,7 @@ def test_a_dry_run_changes_no_mark(shape):
 QUICK = ("alternating", "issue, two slots")
 
 
-@pytest.mark.no_cover
-@pytest.mark.parametrize("kind", [pytest.param(each, marks=() if each in QUICK else pytest.mark.soak) for each in SHAPES])
+@pytest.mark.parametrize("kind", [pytest.param(each, marks=pytest.mark.proof if each in QUICK else pytest.mark.soak) for each in SHAPES])
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 def test_no_single_fault_breaks_a_law_where_a_place_is_attested(kind, fault):
     """As in test_single_faults. A reload that is adopted says that it was observed. Of a late publish: below."""

@@ -7,8 +7,6 @@ import pytest
 from rotator.testing.broken_disk import BrokenDisk
 from rotator.testing.lab import SHAPES, Lab, on_disk
 
-pytestmark = pytest.mark.no_cover  # hundreds of histories: tests/stores reach every branch, and are counted
-
 ENDS = 300
 """More calls than the longest run makes."""
 CASES = [(shape, code, stays) for shape in SHAPES for code in (errno.ENOSPC, errno.EIO) for stays in (False, True)]
@@ -32,7 +30,7 @@ def history(shape, folder, code, number, *, stays):
 
 
 @pytest.mark.parametrize(
-    ("kind", "code", "stays"), [pytest.param(*each, marks=() if each in QUICK else pytest.mark.soak) for each in CASES]
+    ("kind", "code", "stays"), [pytest.param(*each, marks=pytest.mark.proof if each in QUICK else pytest.mark.soak) for each in CASES]
 )
 def test_no_fault_of_the_disk_at_any_call_of_a_run_breaks_a_law(kind, code, stays, fast_folder, record_property):
     found, count = [], 0

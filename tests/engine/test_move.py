@@ -9,7 +9,7 @@ from rotator.testing.faults import Fault, FaultPlan, can_suffer
 from rotator.testing.lab import SHAPES
 
 
-@pytest.mark.no_cover
+@pytest.mark.proof
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize(("shape", "state"), [("in place", at_rest), ("alternating", rotated), ("issue, two slots", rotated)])
 def test_after_a_fault_at_any_effect_of_a_move_the_same_command_ends_it(shape, state, fault):

@@ -80,6 +80,7 @@ def test_no_single_fault_breaks_a_law(shape, new_storage, fault, story, record_p
     assert found == []
 
 
+@pytest.mark.parametrize("new_storage", ["memory", pytest.param("file", marks=pytest.mark.proof)], indirect=True)
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.value)
 def test_no_single_fault_breaks_a_law_in_an_adoption(shape, new_storage, fault, record_property):
     def adoption(lab, number):

@@ -205,6 +205,7 @@ def test_no_log_of_ours_or_of_the_hub_holds_a_secret(target: HttpToken, hub: Hub
         assert secret not in hub.log
 
 
+@pytest.mark.proof
 def test_the_hub_leaves_no_process_and_no_file_behind() -> None:
     with HubServer() as server:
         folder, pid = server.folder, server._process.pid

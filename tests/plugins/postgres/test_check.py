@@ -5,8 +5,7 @@ import pytest
 from rotator.model import Credential, Secret
 from rotator.target import Denied, Level, Refused
 from rotator.testing.target_contract import raised
-
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
+from tests.plugins.postgres.both import SERVERS
 
 
 def found(bench, level=Level.FAIL, known=None, **config):

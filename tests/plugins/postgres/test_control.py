@@ -11,8 +11,7 @@ from rotator.target import Rejected
 from rotator.testing.target_contract import raised
 from rotator_postgres import session, target
 from rotator_postgres.scram import derive, plain
-
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
+from tests.plugins.postgres.both import SERVERS
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 
 from rotator.target import Level, Unfit, Unreachable
 from rotator.testing.target_contract import raised
+from tests.plugins.postgres.both import SERVERS
 
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
 SHAPES = pytest.mark.parametrize("shape", ["in place", "alternating"])
 
 

@@ -8,6 +8,7 @@ from rotator.errors import Conflict
 from rotator.target import Unreachable
 from rotator.testing.target_contract import raised
 from rotator_postgres.roles import fence_in, with_fence
+from tests.plugins.postgres.both import SERVERS
 
 
 def comment(bench, role):
@@ -58,7 +59,7 @@ def test_the_mend_of_a_fence_of_a_lost_record_works(make_bench):
     bench.make_target(fence=1).apply(bench.current, [])
 
 
-@pytest.mark.parametrize("server", ["debian", "newest"])
+@SERVERS
 def test_a_statement_that_waits_for_a_later_runs_commit_changes_nothing(make_bench, server):
     bench = make_bench(server, shape="in place")
     later, old = bench.make_credential(), bench.make_credential()

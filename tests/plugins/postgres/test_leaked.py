@@ -8,9 +8,9 @@ from rotator.model import Credential, Secret
 from rotator.target import Conflict, Foreign, Level, Unfit, Unreachable
 from rotator.testing.servers.postgres import PostgresServer
 from rotator.testing.target_contract import raised
+from tests.plugins.postgres.both import SERVERS
 from tests.plugins.postgres.rules import host_rules
 
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
 CALLS = pytest.mark.parametrize("call", ["revoke", "disable"])
 
 

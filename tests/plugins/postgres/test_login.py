@@ -14,9 +14,8 @@ from rotator.target import Denied, Rejected, Unfit, Unreachable
 from rotator.testing.servers.postgres import PostgresServer, debian_bindir
 from rotator.testing.target_contract import raised
 from rotator_postgres import verbosity
+from tests.plugins.postgres.both import SERVERS
 from tests.plugins.postgres.rules import host_rules
-
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
 
 
 def verdict(bench, credential=None, **config):
@@ -299,6 +298,7 @@ def german():
     shutil.rmtree(locales)
 
 
+@pytest.mark.proof
 class TestInGerman:
     def test_the_server_does_speak_german(self, german):
         import psycopg

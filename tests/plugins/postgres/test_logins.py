@@ -9,8 +9,8 @@ import pytest
 
 from rotator.target import Denied, Unreachable
 from rotator.testing.target_contract import raised
+from tests.plugins.postgres.both import SERVERS
 
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
 NOBODYS = (
     "SELECT count(*) FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)"
     " WHERE locktype = 'virtualxid' AND l.pid <> pg_backend_pid() AND usesysid IS NULL"

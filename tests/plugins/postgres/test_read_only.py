@@ -5,12 +5,13 @@ import pytest
 from rotator.target import Level, Unreachable
 from rotator.testing.servers.postgres import PostgresServer
 from rotator.testing.target_contract import raised
+from tests.plugins.postgres.both import DEBIANS, SERVERS
 from tests.plugins.postgres.conftest import PostgresBench
 
 SETTING = "default_transaction_read_only"
 
 
-@pytest.mark.parametrize("server", ["debian", "newest"])
+@SERVERS
 @pytest.mark.parametrize("by", ["role", "connection"])
 def test_an_admin_whose_sessions_begin_read_only_makes_every_change(make_bench, server, by):
     bench = make_bench(server)
@@ -25,7 +26,7 @@ def test_an_admin_whose_sessions_begin_read_only_makes_every_change(make_bench, 
     assert (bench.logs_in(new), bench.logs_in(bench.current)) == (True, False)
 
 
-@pytest.mark.parametrize("binaries", ["debian", "wheel"])
+@pytest.mark.parametrize("binaries", [DEBIANS, "wheel"])
 def test_a_standby_changes_nothing_and_is_named_as_one(binaries):
     with PostgresServer(binaries) as server:
         server.query("CREATE DATABASE shared")

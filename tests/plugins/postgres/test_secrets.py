@@ -7,9 +7,10 @@ import pytest
 from rotator.model import Credential, Secret
 from rotator.target import Denied, PortError, Refused
 from rotator.testing.target_contract import CANARY, leaks, raised
+from tests.plugins.postgres.both import SERVERS
 
 
-@pytest.mark.parametrize("server", ["debian", "newest"])
+@SERVERS
 @pytest.mark.parametrize("shape", ["in place", "alternating"])
 def test_no_password_is_in_the_servers_log_of_all_statements(make_bench, server, shape):
     bench = make_bench(server, shape=shape)

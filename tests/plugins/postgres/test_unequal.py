@@ -5,8 +5,7 @@ import pytest
 from rotator.model import Level
 from rotator_postgres.login import NoLogin
 from rotator_postgres.unequal import Pair, unproven
-
-SERVERS = pytest.mark.parametrize("server", ["debian", "newest"])
+from tests.plugins.postgres.both import SERVERS
 
 SCHEMA = """
 CREATE SCHEMA "S x"; CREATE TABLE "S x".t (id int, "c d" int); CREATE SEQUENCE s; CREATE VIEW v AS SELECT 1 AS one;

@@ -44,6 +44,7 @@ def test_the_printed_policy_is_enough(world):
     assert life(world) == []
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("part", "action"), EVERY, ids=str)
 def test_without_any_one_action_something_is_denied_and_the_statement_is_named(world, part, action):
     whole = world.policy()
