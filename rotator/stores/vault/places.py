@@ -57,9 +57,9 @@ class Places:
                     raise
                 trouble = error
             tries += 1
+            self._wire.pause(tries)
             if self._wire.left <= 0:
                 raise trouble or Unreachable(f"publish at {path}: others changed it at each of {tries} tries", "who writes there so often?")
-            self._wire.pause(tries)
 
     def _once(self, path: str, values: Mapping[str, Secret], wanted: Note) -> bool:
         """Whether it stands there now. Read, raise the note, patch what was read."""

@@ -72,8 +72,8 @@ class Wire:
         return 0.0 if self.end is None else self.end - self._seam.ticks()
 
     def pause(self, tries: int) -> None:
-        """Before the next try."""
-        self._seam.sleep(self._seam.jitter(min(PAUSE * 2**tries, PAUSE_MOST)))
+        """Before the next try, or until the operation must end."""
+        self._seam.sleep(max(0.0, min(self._seam.jitter(min(PAUSE * 2**tries, PAUSE_MOST)), self.left)))
 
     @property
     def clock(self) -> datetime | None:

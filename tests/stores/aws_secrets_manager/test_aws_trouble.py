@@ -15,6 +15,7 @@ from rotator.model import Place, Secret
 from rotator.seam import Seam
 from rotator.stores.aws_secrets_manager.policy import document
 from rotator.testing.destination_contract import CANARY, told_by
+from rotator.testing.fake_seam import FakeSeam
 from rotator.testing.records import a_record, same
 from rotator.testing.servers.raw import Answer, RawServer, json_answer
 from rotator.testing.servers.tls import write_certificates
@@ -179,16 +180,19 @@ def test_a_path_that_is_too_long_for_a_name_is_refused(world):
 
 
 def test_a_place_that_others_change_at_each_try_is_unreachable_in_time(world):
-    world.timeout = 1.0
+    world.seam = FakeSeam()
     world.root().create_secret(Name=PATH, SecretString="{}")
     numbers = itertools.count()
 
     def wrong(request):
         if action(request) == "UpdateSecretVersionStage" and b"places" not in request.body:
+            world.seam.sleep(1)
             world.root().put_secret_value(SecretId=PATH, SecretString=f'{{"n": {next(numbers)}}}')
 
-    with Scripted(world.server, wrong) as raw, pytest.raises(Unreachable):
+    began = world.seam.ticks()
+    with Scripted(world.server, wrong) as raw, pytest.raises(Unreachable, match="others changed it at each of"):
         world.store(endpoint_url=raw.url).publish(PLACE, fields(1), "v1", 1)
+    assert world.timeout / 2 < world.seam.ticks() - began < world.timeout
 
 
 # ---- secrets, time, the environment

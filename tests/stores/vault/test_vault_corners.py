@@ -7,6 +7,7 @@ from vault_world import PATH, PLACE, Scripted, fields
 
 from rotator.errors import BadInput, Conflict, Denied, Foreign, Unreachable
 from rotator.model import Secret, same_values
+from rotator.testing.fake_seam import FakeSeam
 from rotator.testing.records import a_record, same
 from rotator.testing.servers.raw import Answer, json_answer
 
@@ -111,15 +112,17 @@ def test_a_patch_that_the_server_does_not_take_says_why(world, bao, answer, erro
 
 
 def test_a_place_that_others_change_at_each_try_is_unreachable_in_time(world, bao):
-    world.timeout = 1.0
+    world.seam = FakeSeam()
     world.call("POST", f"data/{PATH}", {"data": {"n": 0}})
 
     def wrong(request):
         if request.method == "PATCH":
             world.call("POST", f"data/{PATH}", {"data": {"n": 1}})
 
-    with Scripted(bao, wrong) as raw, pytest.raises(Unreachable):
+    began = world.seam.ticks()
+    with Scripted(bao, wrong) as raw, pytest.raises(Unreachable, match="others changed it at each of"):
         world.store(address=raw.url).publish(PLACE, fields(1), "v1", 1)
+    assert world.timeout / 2 < world.seam.ticks() - began < world.timeout
 
 
 def test_a_patch_that_landed_under_a_502_is_seen(world, bao):
