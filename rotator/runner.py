@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from typing import Any
 
@@ -72,6 +73,16 @@ class NoProcess(RotatorError):
         self.why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         fix = "Who removes files of the temporary directory?" if self.lasts else "Raise the limit of processes, memory or open files"
         super().__init__(f"no process can be had for a run ({self.why}); nothing of it was begun", fix=fix)
+
+
+class NotSent(BadInput):
+    """A job that no process can be given; nothing of it was begun."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"what its plugins are made of cannot be handed to the run's process ({type(error).__name__}); nothing of it was begun",
+            fix="Its plugin's author: classes stand at the top of a module, and settings hold only what `pickle` takes",
+        )
 
 
 @dataclass
@@ -139,18 +150,26 @@ class Runner:
     def start(self, job: Job, secret: Connection | None = None, *, more: bool = False) -> Future[RunResult]:
         """Start one run in a process of its own, at once. `more`: another will follow, so its process is forked while this one works.
 
-        `NoProcess` where the machine has none.
+        `NoProcess` where the machine has none, `NotSent` where the job is none for another process.
         """
+        packed = self._packed(job)
         deadline = job.order.run_time + KILL_AFTER
         before = self.ending.pop(job.spec.chain, None)
         if before:
             wait([before])  # some milliseconds: it has told its result, and holds the spec's lock until it is gone
         given = secret is not None
-        future = self._process(deadline, self.worker, job, self.stop_reader, secret) if given else self._hand_over(job, deadline)
+        future = self._process(deadline, self.worker, job, self.stop_reader, secret) if given else self._hand_over(job, packed, deadline)
         if more and self.spare is None:
             with suppress(NoProcess):  # the next run says so, if there is none for it either
                 self.spare = self._wait()
         return future
+
+    def _packed(self, job: Job) -> memoryview:
+        """The job as it goes to its process: what it is made of comes from plugins, and may be anything."""
+        try:
+            return ForkingPickler.dumps((self.worker, job))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+            raise NotSent(error) from None
 
     def _process(self, deadline: float | None, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         how: dict[str, Any] = {"name": "rotator run", "timeout": deadline, "context": self.context}
@@ -167,7 +186,7 @@ class Runner:
         theirs.close()
         return spare
 
-    def _hand_over(self, job: Job, deadline: float) -> Future[RunResult]:
+    def _hand_over(self, job: Job, packed: memoryview, deadline: float) -> Future[RunResult]:
         """Hand the run to the process that waits for one, or to a new one; by a pipe: what reads it already dies with main."""
         spare, self.spare = self.spare or self._wait(), None
         told: Future[RunResult] = Future()
@@ -178,7 +197,7 @@ class Runner:
             self.spare = spare
             raise NoProcess(error) from None
         try:
-            spare = self._given(spare, job)
+            spare = self._given(spare, packed)
         except BaseException:
             collected.put(None)
             raise
@@ -186,16 +205,16 @@ class Runner:
         collected.put(spare)
         return told
 
-    def _given(self, spare: Spare, job: Job) -> Spare:
+    def _given(self, spare: Spare, packed: memoryview) -> Spare:
         """The process that has the job: this one, or a new one where it has just died."""
         try:
             if spare.future.done():
                 raise BrokenPipeError
-            spare.pipe.send((self.worker, job))
+            spare.pipe.send_bytes(packed)
         except OSError:
             spare = self._wait()
             with suppress(OSError):  # so has this one: its future says how
-                spare.pipe.send((self.worker, job))
+                spare.pipe.send_bytes(packed)
         return spare
 
     def only(self, job: Job, secret: Connection | None = None) -> RunResult:
@@ -222,7 +241,7 @@ class Runner:
     def pump(self, told: Callable[[Future[RunResult]], None] | None = None) -> list[RunResult]:
         """Collect what has ended and start what may start; `told` is called (in another thread) when one of those ends.
 
-        Where no process can be had, what is in line stays there, and `stuck` says why.
+        Where no process can be had, what is in line stays there, and `stuck` says why. A job that no process can be given has ended.
         """
         ended = [self._reap(each) for each in list(self.running) if each.done()]
         kept: list[Job] = []
@@ -237,6 +256,9 @@ class Runner:
                 self.stuck = error
                 kept.append(job)
                 break
+            except NotSent as error:
+                ended.append(RunResult(spec=job.spec.name, exit=error.exit_code, why="failed", message=error.what, fix=error.fix))
+                continue
             self.stuck = None
             self.busy[job.spec.connection.name] += 1
             self.running[future] = job

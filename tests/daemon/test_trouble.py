@@ -141,6 +141,24 @@ def test_a_job_is_handed_over_only_where_a_thread_waits_for_its_result(looked, m
     assert runner.spare is spare
 
 
+def test_a_job_that_cannot_be_handed_to_a_process_ends_alone_and_the_next_begins(looked, monkeypatch):
+    class Local:
+        """Nobody finds it by its name."""
+
+    first, second = looked.loaded.specs[:2]
+    make, begun = looked.daemon.job, []
+    odd = {first.name: {"target": Local}}
+    looked.daemon.job = lambda loaded, name: replace(make(loaded, name), classes=odd.get(name, {}))
+    monkeypatch.setattr(looked.daemon.runner, "_hand_over", lambda job, *_: begun.append(job.spec.name) or Future())
+    looked.index.sooner([(each.name, looked.seam.now()) for each in (first, second)])
+    looked.daemon._round()
+    looked.daemon._round()
+    assert begun == [second.name]
+    told = [about for text, about in looked.said if "cannot be handed to the run's process (AttributeError)" in text]
+    assert [(each["spec"], each["exit"]) for each in told] == [(first.name, 2)]
+    assert looked.index.due(looked.seam.now() + 59) == [second.name], "it is tried again later"
+
+
 def test_a_command_says_why_runs_were_not_begun_and_fails(capsys):
     assert stopped(2, NoProcess(OSError(errno.EMFILE, "x"))) is Exit.FAILED
     assert capsys.readouterr().err == (
