@@ -156,7 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output went away: nobody is left to tell
         return int(Exit.FAILED)
-    except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw is said, without a word of its text
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where what nobody foresaw is said, without a word of its text
+        if isinstance(error, SystemExit) and error.code == Exit.FAILED:  # click ends so where whoever read our output went away
+            return int(Exit.FAILED)
         _say(f"rotator: {type(error).__name__} at {_our_frame(error)}: this is a bug; run again with the same command to go on")
         return int(Exit.FAILED)
 

@@ -61,12 +61,12 @@ def validated(
     except ValidationError as error:
         for loc, text in dict.fromkeys(_said(error, model, also)):
             notes.add((*where, *loc), harmless(text, _at(data, loc)), spec)
-    except Exception as error:  # noqa: BLE001 - a plugin's model may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's model may raise anything, or even end the process
         notes.add(where, told(error, data), spec)
     return None
 
 
-def told(error: Exception, data: Any) -> str:
+def told(error: BaseException, data: Any) -> str:
     """What a plugin raised while it looked at its settings: our own errors in their words, of any other its type or what it misses."""
     if isinstance(error, RotatorError):
         return harmless(f"{error.what}. {error.fix}" if error.fix else error.what, data)

@@ -41,6 +41,7 @@ _KINDS = {TARGETS: "target", CONNECTIONS: "connection", STORES: "store", DESTINA
 _GROUPS = (*_KINDS, LIBRARIES)
 _REQUIRED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[^;]*")
 """A requirement without a condition: one for an extra or for other machines need not be there."""
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _scanned: dict[str, tuple[Found, ...]] = {}
 
 
@@ -233,8 +234,9 @@ def target_class(name: str, allow: Collection[str] | None = None) -> type[Target
     missing = [each for each in ("connection_type", "settings", "fields") if not hasattr(cls, each)]
     if missing:
         raise _wrong(entry, f"it lacks `{missing[0]}`")
-    fields = cls.fields
-    if len(set(fields)) != 2 or not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", each) for each in fields):  # noqa: PLR2004 - a pair
+    fields: Any = cls.fields
+    named = isinstance(fields, tuple | list) and all(isinstance(each, str) and _FIELD.fullmatch(each) for each in fields)
+    if not named or len(set(fields)) != 2:  # noqa: PLR2004 - a pair
         raise _wrong(entry, "its `fields` are not two different names")
     _settings(entry, cls.settings)
     return cls

@@ -103,12 +103,13 @@ class SpecReader:
         try:
             target = self.reader.target(cls, connection, settings)
             can, names = target.can, tuple(target.principals)
-            _sound(can, target.endpoint, target.admin or "", *names)
+            lifetime = getattr(target, "lifetime", None)
+            _sound(can, lifetime, target.endpoint, target.admin or "", *names)
             return Facts(
                 type=type, settings=settings, fields=cls.fields, shape=_shape(cls, can.max_live, len(names)), can=can,
-                endpoint=target.endpoint, principals=names, admin=target.admin, lifetime=getattr(target, "lifetime", None),
+                endpoint=target.endpoint, principals=names, admin=target.admin, lifetime=lifetime,
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, or even end the process
             self.note(("target",), told(error, block))
             return None
 
@@ -166,7 +167,7 @@ class SpecReader:
         """The highest level that this reload can show."""
         try:
             return Reached(cls.most(entry.settings))
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, or even end the process
             self.note(("reload", index), told(error, self.block))
             return None
 
@@ -209,9 +210,9 @@ class SpecReader:
             self.note(where, f"{text} {other}: two specs would undo each other")
 
 
-def _sound(can: Any, *words: Any) -> None:
+def _sound(can: Any, lifetime: Any, *words: Any) -> None:
     """Raise `TypeError` where a plugin's properties are not of the types they should be."""
-    if not isinstance(can, Can) or not all(isinstance(each, str) for each in words):
+    if not isinstance(can, Can) or not isinstance(lifetime, float | int | None) or not all(isinstance(each, str) for each in words):
         raise TypeError
 
 

@@ -11,6 +11,7 @@ from rotator.load import shapes
 from rotator.load.check import validated
 from rotator.load.config import Connection
 from rotator.load.owner import Owned
+from rotator.load.plugins import why
 from rotator.load.problems import Notes, absent
 from rotator.load.specs import SpecReader
 from rotator.load.yaml import Block, parse
@@ -171,4 +172,8 @@ class File:
         if not isinstance(block, Block):
             self.notes.add(where, "write a mapping here, `key: value`", name)
             return None
-        return SpecReader(self, name, source, block).read()
+        try:
+            return SpecReader(self, name, source, block).read()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what a plugin declares may be anything: it costs its own spec only
+            self.notes.add(where, f"one of its plugins declares what cannot be used ({why(error)})", name)
+            return None

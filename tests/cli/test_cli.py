@@ -243,6 +243,11 @@ def test_what_nobody_foresaw_is_said_by_its_type_and_our_own_line_alone(failing,
     assert "Traceback" not in told
 
 
+def test_whoever_ends_the_process_inside_a_command_does_not_choose_its_exit_code(failing, capsys):
+    assert failing(SystemExit(0)) == 1
+    assert capsys.readouterr().err.startswith("rotator: SystemExit at rotator/cli/__init__.py:")
+
+
 def test_an_interrupt_is_exit_130(failing, capsys):
     assert failing(KeyboardInterrupt()) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -327,6 +327,8 @@ SPECS = [
     spec("a plugin that is not done", PATH + WHEN + "    target: {type: toy_abstract, connection: sys} #!\n", "`apply` is missing"),
     spec("a connection of another type", PATH + WHEN + "    target: {type: toy_other, connection: sys, username: u} #!\n", "needs a connection of type `toy_other`"),
     spec("a plugin that repeats", PATH + WHEN + f"    target: {{type: toy_leaky, connection: sys, principal: {CANARY}}} #!\n", "not accepted here"),
+    spec("a plugin that exits as it looks at its settings", PATH + WHEN + "    target: {type: toy_ends, connection: sys, principal: p} #!\n", "(SystemExit)"),
+    spec("a plugin whose lifetime is no number", PATH + WHEN + "    target: {type: toy_lasting, connection: sys, principal: p} #!\n", "(TypeError)"),
     spec("a plugin that says nonsense", PATH + WHEN + "    target: {type: toy_careless, connection: sys, principal: p} #!\n", "TypeError"),
     spec("a plugin that raises", PATH + WHEN + "    target: {type: toy_leaky, connection: sys, principal: boom} #!\n", "RuntimeError"),
     spec("a secret reference of a team's", PATH + WHEN + "    target: {type: toy_ref, connection: sys, principal: p, token: {env: X}} #!\n", "refers to no secret"),

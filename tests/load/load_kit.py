@@ -15,6 +15,8 @@ toy_single = toy_plugins:Single
 toy_swap = toy_plugins:Swap
 toy_careless = toy_plugins:Careless
 toy_leaky = toy_plugins:Leaky
+toy_ends = toy_plugins:Ends
+toy_lasting = toy_plugins:Lasting
 toy_ref = toy_plugins:WithRef
 toy_broken = toy_broken:Anything
 toy_missing = toy_needs:Anything
@@ -37,6 +39,7 @@ toy_slow = toy_plugins:SlowStore
 toy = toy_plugins:ToyPlace
 toy_paths = toy_plugins:PathPlace
 toy_attested = toy_plugins:AttestedPlace
+toy_stale = toy_plugins:StalePlace
 """
 
 PLUGINS = """
@@ -184,6 +187,20 @@ class Careless(Issue):
         return (None,)
 
 
+class Ending(Account):
+    @model_validator(mode="after")
+    def _end(self):
+        raise SystemExit(0)
+
+
+class Ends(Issue):
+    settings = Ending
+
+
+class Lasting(Issue):
+    lifetime = timedelta(days=90)
+
+
 class Leaky(Issue):
     settings = Account
 
@@ -221,6 +238,10 @@ class ToyPlace(Destination):
 class PathPlace(ToyPlace):
     by_path = True
     staleness = 600.0
+
+
+class StalePlace(PathPlace):
+    staleness = "a minute"
 
 
 class AttestedPlace(Attested):

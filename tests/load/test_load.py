@@ -144,6 +144,17 @@ def test_a_broken_plugin_stops_its_own_specs_only(kind, plugin_dir, tmp_path):
     assert "canary-in-a-plugin" not in str(loaded.problems)
 
 
+def test_a_place_that_declares_what_cannot_be_used_stops_its_own_specs_only(plugin_dir, tmp_path):
+    publish = "    publish:\n      - {destination: second, keys: {API_TOKEN: secret}}\n"
+    other = "  other:\n    target: {type: toy_issue, connection: sys, principal: other}\n    store: {path: orders/x}\n"
+    owner = OWNER.replace("type: toy_paths", "type: toy_stale")
+    loaded = load_lenient(write_config(tmp_path, owner, orders=TEAM + other + publish), plugin_dirs=[plugin_dir])
+    assert len(loaded.specs) == 3
+    assert [(each.spec, each.text) for each in loaded.problems] == [
+        ("other", "one of its plugins declares what cannot be used (TypeError)")
+    ]
+
+
 def test_a_plugin_that_no_spec_names_is_not_imported(plugin_dir, tmp_path):
     sys.modules.pop("toy_needs", None)
     sys.modules.pop("toy_broken", None)

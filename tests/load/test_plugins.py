@@ -129,7 +129,12 @@ def test_a_drop_in_list_that_cannot_be_read_is_refused(drop_in):
 
 @pytest.mark.parametrize(
     ("attribute", "says"),
-    [("fields = ('a', 'a')", "not two different names"), ("settings = dict", "no subclass of rotator.settings.Settings")],
+    [
+        ("fields = ('a', 'a')", "not two different names"),
+        ("fields = 7", "not two different names"),
+        ("fields = ('a', 7)", "not two different names"),
+        ("settings = dict", "no subclass of rotator.settings.Settings"),
+    ],
 )
 def test_a_target_that_declares_nonsense_is_refused(attribute, says, drop_in):
     name = f"odd_{abs(hash(attribute))}"
