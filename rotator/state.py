@@ -23,6 +23,9 @@ PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, err
 """What a machine is in for a while: nothing is wrong with what was asked."""
 
 
+OURS = "see its disk, and whose it is: where root ran rotator by hand, chown it to the user that runs it"
+
+
 class StateTrouble(RotatorError):
     """The state directory cannot be used now; the same command may go through later, as it is."""
 
@@ -77,16 +80,22 @@ class StateDir:
         return self.path / "locks" / f"{name}.lock"
 
     def take(self, chain: str) -> Lock | None:
-        """The spec's lock, or None while another process holds it."""
+        """The spec's lock, or None while another process holds it.
+
+        `BadInput` where it cannot be had, `StateTrouble` where that may pass.
+        """
         path = self.lock_file(chain)
-        while True:
-            lock = Lock(path)
-            if not lock.taken:
-                return None
-            if lock.same_as(path):
-                lock.home = self._home(lock.inode)
-                return lock
-            lock.release()  # it was unlinked and made anew meanwhile
+        try:
+            while True:
+                lock = Lock(path)
+                if not lock.taken:
+                    return None
+                if lock.same_as(path):
+                    lock.home = self._home(lock.inode)
+                    return lock
+                lock.release()  # it was unlinked and made anew meanwhile
+        except OSError as error:
+            raise unusable("the lock of this spec", Path(error.filename or path), error, fix=OURS) from None
 
     def free(self, chain: str) -> str | None:
         """(reads) The home that `take` would give, if the lock is there and nobody holds it: for dry-run, which takes none.

@@ -181,6 +181,40 @@ def test_a_state_directory_that_cannot_be_used_now_is_no_wrong_configuration(tmp
     assert raised.value.exit_code is (Exit.BAD_INPUT if kind is BadInput else Exit.FAILED)
 
 
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StateTrouble), (errno.EACCES, BadInput)])
+@pytest.mark.parametrize("name", ["id", "locks/local%3Ait.lock"])
+def test_a_lock_that_another_user_has_made_is_said_with_its_name_and_its_mend(tmp_path, monkeypatch, number, kind, name):
+    state = StateDir(tmp_path / "state")
+    state.prepare()
+    file = state.path / name
+    file.unlink(missing_ok=True)
+    opened = os.open
+
+    def failing(path, *given, **named):
+        if Path(path) == file:
+            raise OSError(number, "x", str(path))
+        return opened(path, *given, **named)
+
+    monkeypatch.setattr(os, "open", failing)
+    monkeypatch.setattr(Path, "read_text", lambda path: os.close(os.open(path, os.O_RDONLY)))
+    with pytest.raises(kind, match=os.strerror(number)) as raised:
+        state.take("local:it")
+    assert raised.value.where == str(file)
+    assert "chown" in raised.value.fix
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StateTrouble), (errno.EACCES, BadInput)])
+def test_a_daemons_lock_that_another_user_has_made_is_no_bug_of_ours(looked, monkeypatch, number, kind):
+    def failing(*_args, **_named):
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(os, "open", failing)
+    with pytest.raises(kind, match=os.strerror(number)) as raised:
+        looked.daemon.go()
+    assert raised.value.where == str(looked.daemon.state.path / LOCK)
+    assert "chown" in raised.value.fix
+
+
 def test_an_index_that_stays_locked_at_the_start_ends_with_a_code_that_is_begun_anew(looked):
     def locked():
         raise sqlite3.OperationalError("database is locked")
