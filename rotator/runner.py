@@ -121,12 +121,21 @@ class Spare:
 
 
 class Runner:
-    """Runs jobs, at most `runs` at once and `per_connection` on one connection. For one thread; only `stop` may come from elsewhere."""
+    """Runs jobs, at most `runs` at once and `per_connection` on one connection. For one thread; only `stop` may come from elsewhere.
+
+    `died` is given each run that could not tell its end itself, and gives back what is to be said of it.
+    """
 
     def __init__(
-        self, *, runs: int, per_connection: int, libraries: Sequence[str] = PRELOAD, worker: Callable[..., RunResult] = work
+        self,
+        *,
+        runs: int,
+        per_connection: int,
+        libraries: Sequence[str] = PRELOAD,
+        worker: Callable[..., RunResult] = work,
+        died: Callable[[Job, RunResult], RunResult] = lambda _, result: result,
     ) -> None:
-        self.runs, self.per_connection, self.worker = runs, per_connection, worker
+        self.runs, self.per_connection, self.worker, self.died = runs, per_connection, worker, died
         refuse_long_tmpdir()
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(list(libraries))
@@ -219,7 +228,7 @@ class Runner:
 
     def only(self, job: Job, secret: Connection | None = None) -> RunResult:
         """One run, and its process gone."""
-        result = result_of(job, self.start(job, secret))
+        result = self._told(job, self.start(job, secret))
         self.rest()
         return result
 
@@ -273,7 +282,11 @@ class Runner:
     def _reap(self, future: Future[RunResult]) -> RunResult:
         job = self.running.pop(future)
         self.busy[job.spec.connection.name] -= 1
-        return result_of(job, future)
+        return self._told(job, future)
+
+    def _told(self, job: Job, future: Future[RunResult]) -> RunResult:
+        result = result_of(job, future)
+        return self.died(job, result) if result.why == "died" else result
 
     def run(self, jobs: Iterable[Job]) -> Iterator[RunResult]:
         """Run all, and give each result as it comes. One that is not begun has no result: `stop`, or `stuck`."""

@@ -38,6 +38,8 @@ LAST = datetime.max.replace(tzinfo=UTC).timestamp() - 86400
 """Seconds since the epoch: later times cannot be written as dates."""
 AFTER_FAILURE = 60.0
 """Seconds after which a daemon looks at what failed here."""
+PATIENCE = 2.0
+"""Seconds for which main waits until it can tell the ledger of a run that died: a daemon goes round its loop."""
 
 
 def trigger(*, human: bool = False) -> str:
@@ -56,15 +58,38 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def tell(config: Config, event: EventName, outcome: Result | None = None, **about: Any) -> None:
-    """Write what a human did outside a run into the ledger's own chain; success unless `outcome` says otherwise. `LedgerFailed`."""
+def tell(config: Config, event: EventName, outcome: Result | None = None, busy: float | None = None, **about: Any) -> None:
+    """Write what was done outside a run into the ledger's own chain; success unless `outcome` says otherwise. `LedgerFailed`.
+
+    `busy`: seconds for which another's write is waited for.
+    """
     from rotator.audit import LEDGER_CHAIN, Event, Result
-    from rotator.ledgers.sqlite import open_ledger
+    from rotator.ledgers.place import path_of
+    from rotator.ledgers.sqlite import BUSY, SqliteLedger
 
     ts, sha = datetime.now(UTC).isoformat(timespec="milliseconds"), config.sha256
-    with closing(open_ledger(config.ledger_url)) as ledger:
+    with closing(SqliteLedger(path_of(config.ledger_url), busy=BUSY if busy is None else busy)) as ledger:
         told: dict[str, Any] = {"chain": LEDGER_CHAIN, "actor": actor(), "trigger": trigger(), "config_sha256": sha, **about}
         ledger.append_loose(Event(ts=ts, event=event, outcome=outcome or Result.SUCCESS, **told))
+
+
+def tell_died(job: Job, result: RunResult) -> RunResult:
+    """Write into the ledger's own chain how a run ended that died before it could: `status` says no less then than the run did.
+
+    Gives back the result; where the ledger was not told it says so.
+    """
+    from rotator.audit import EventName, Result
+    from rotator.errors import LedgerFailed
+
+    order, spec = job.order, job.spec
+    if order.dry:
+        return result
+    about = {"reason": result.why, "spec": spec.name, "run": order.run, "actor": order.actor, "trigger": order.trigger}
+    try:
+        tell(job.config, EventName.RUN_END, Result.FAILURE, busy=PATIENCE, error_message=result.message, **about)
+    except LedgerFailed as error:
+        return replace(result, message=f"{result.message}; that was not written down ({error})")
+    return result
 
 
 def choose(loaded: Loaded, names: Sequence[str]) -> list[RotationSpec]:
@@ -117,7 +142,7 @@ def new_runner(loaded: Loaded, ending: Iterable[signal.Signals] = ENDING) -> Run
     config = loaded.config
     types = {each.target.type for each in loaded.specs} | {place.by.type for each in loaded.specs for place in each.places}
     types |= {config.reloads[told.name].type for each in loaded.specs for told in each.reloads}
-    runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload(types))
+    runner = Runner(runs=config.runs, per_connection=config.per_connection, libraries=preload(types), died=tell_died)
     for number in ending:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: runner.stop())

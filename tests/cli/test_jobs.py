@@ -1,12 +1,17 @@
 """What a run is given to do its work with."""
 
 import base64
+from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
-from rotator.cli.runs import make_job
+from rotator.cli import runs
+from rotator.cli.runs import make_job, new_runner
 from rotator.destinations.env_file import EnvFile
 from rotator.errors import Denied
+from rotator.ledgers.commands import last_ends
+from rotator.ledgers.sqlite import open_ledger
 from rotator.load import load
 from rotator.settings import EnvRef
 from rotator.stores.file import FileStore
@@ -46,7 +51,7 @@ def job_of(tmp_path, monkeypatch):
         (tmp_path / "schedules").mkdir()
         (tmp_path / "rotator.yaml").write_text(OWNER.format(name=name))
         (tmp_path / "schedules/team.yaml").write_text(SCHEDULE.format(name=name))
-        loaded = load(tmp_path / "rotator.yaml")
+        made.loaded = loaded = load(tmp_path / "rotator.yaml")
         return make_job(loaded, loaded.specs[0])
 
     return made
@@ -72,3 +77,36 @@ def test_a_secret_that_is_gone_once_the_job_is_made_is_denied_at_the_port_that_n
             port.runtime.reveal(EnvRef(env="KEY"))
         assert no.value.fix == "set it for the user that runs rotator"
     assert len(opened.revealed) == 1
+
+
+# ---- a run that dies
+
+
+def died(runner, job):
+    """How the run ended for whoever asked for it, once its process was killed at its deadline."""
+    future = Future()
+    future.set_exception(TimeoutError())
+    runner.running[future] = job
+    return runner.pump()
+
+
+def test_a_run_that_died_is_told_in_the_ledger_by_whoever_began_it(job_of):
+    job = job_of("env")
+    runner = new_runner(job_of.loaded, ())
+    assert [each.why for each in died(runner, replace(job, order=replace(job.order, dry=True)))] == ["died"]
+    assert not (job.config.root / "ledger.db").exists(), "a dry-run writes nothing"
+    (told,) = died(runner, job)
+    assert (told.why, told.message) == ("died", f"the run was killed after {job.order.run_time + 20:.0f} s")
+    assert [(each.why, each.well) for each in last_ends(job.config.ledger_url)["app"]] == [("died", False)]
+
+
+def test_a_ledger_that_is_held_keeps_nobody_from_hearing_that_a_run_died(job_of, monkeypatch):
+    monkeypatch.setattr(runs, "PATIENCE", 0.05)
+    job = job_of("env")
+    runner, ledger = new_runner(job_of.loaded, ()), open_ledger(job.config.ledger_url)
+    with ledger._transaction():
+        (told,) = died(runner, job)
+    ledger.close()
+    assert told.why == "died"
+    assert "was killed" in told.message
+    assert "that was not written down" in told.message
