@@ -134,6 +134,7 @@ def cli(ctx: click.Context, /, **given: Any) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give back the exit code. Whatever goes wrong is said on stderr; the command itself catches nothing."""
     try:
+        _open_what_is_closed()
         code = cli.main(args=None if argv is None else list(argv), prog_name="rotator", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
@@ -161,6 +162,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(Exit.FAILED)
         _say(f"rotator: {type(error).__name__} at {_our_frame(error)}: this is a bug; run again with the same command to go on")
         return int(Exit.FAILED)
+
+
+def _open_what_is_closed() -> None:
+    """Whoever began us may have closed stdin, stdout or stderr (`<&-`): they lead nowhere then, and no file of ours gets their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(nowhere, nowhere == number)
+            setattr(sys, name, open(nowhere, "w" if number else "r"))  # noqa: PTH123, SIM115 - a descriptor, which stays open
 
 
 def _where_it_stands(error: click.UsageError) -> str:

@@ -279,6 +279,30 @@ def test_a_reader_that_went_away_is_no_traceback(tmp_path):
     assert not done.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+def test_whoever_begins_it_may_have_closed_its_streams(closed, tmp_path):
+    """As an init script does for a daemon. No file of ours gets their numbers."""
+    code = """
+import os, sys, click, rotator.cli
+@click.command("status")
+def command():
+    from rotator.cli.runs import trigger
+    seen = [os.path.samestat(os.fstat(each), os.stat(os.devnull)) for each in range(3)]
+    print(file=open("told", "w"), *[trigger(), *seen])
+    click.echo("words")
+    click.echo("words", err=True)
+rotator.cli.Commands.get_command = lambda *_: command
+sys.exit(rotator.cli.main(["status"]))
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    words = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "told").read_text().split()
+    assert told[:2] == ["cron", "True"]
+    assert told[2:] == (["True", "True"] if "2" in closed else ["False", "False"])
+
+
 def test_what_a_command_returns_is_the_exit_code(monkeypatch):
     @click.command("status")
     @click.pass_obj
