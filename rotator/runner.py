@@ -48,9 +48,20 @@ LONGEST_TMPDIR = 107 - len("/pymp-12345678/listener-12345678")
 """Bytes: the address of a socket has 107 (unix(7)), and multiprocessing adds these."""
 
 
+class NoTmpdir(RotatorError):
+    """Nothing was begun; the same command may go through later, as it is."""
+
+    def __init__(self) -> None:
+        fix = "see their disks and modes, or set TMPDIR to one that can be; in a read-only container mount one at /tmp"
+        super().__init__("no temporary directory can be written: neither TMPDIR, /tmp nor /var/tmp; nothing was begun", fix=fix)
+
+
 def refuse_long_tmpdir() -> None:
-    """Raise `BadInput` where the socket of the run processes would have no room."""
-    folder = tempfile.gettempdir()
+    """Raise `BadInput` where the socket of the run processes would have no room, `NoTmpdir` where there is nowhere to put it."""
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError:  # it tries to write in each that it knows
+        raise NoTmpdir from None
     if len(os.fsencode(folder)) > LONGEST_TMPDIR:
         raise BadInput(
             f"the path of the temporary directory has more than {LONGEST_TMPDIR} bytes", where=folder, fix="set TMPDIR to a shorter one"

@@ -19,7 +19,7 @@ from rotator.cli.runs import make_job, stopped
 from rotator.daemon import AGAIN, DEAD_AFTER, HEARTBEAT, LOCK, TRIES, Daemon, ailment
 from rotator.errors import BadInput, Exit
 from rotator.load import load
-from rotator.runner import NoProcess, Runner
+from rotator.runner import NoProcess, NoTmpdir, Runner
 from rotator.state import StateDir, StateTrouble
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +157,16 @@ def test_a_job_that_cannot_be_handed_to_a_process_ends_alone_and_the_next_begins
     told = [about for text, about in looked.said if "cannot be handed to the run's process (AttributeError)" in text]
     assert [(each["spec"], each["exit"]) for each in told] == [(first.name, 2)]
     assert looked.index.due(looked.seam.now() + 59) == [second.name], "it is tried again later"
+
+
+def test_where_no_temporary_directory_can_be_written_it_is_said_and_may_pass(monkeypatch):
+    """A full disk, or a container with `--read-only` and without `--tmpfs /tmp`."""
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._get_default_tempdir", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
+    with pytest.raises(NoTmpdir, match="no temporary directory can be written") as raised:
+        Runner(runs=1, per_connection=1)
+    assert raised.value.exit_code is Exit.FAILED
+    assert "TMPDIR" in raised.value.fix
 
 
 def test_a_command_says_why_runs_were_not_begun_and_fails(capsys):
