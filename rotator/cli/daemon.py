@@ -53,9 +53,10 @@ def command(options: Options, healthy: bool) -> int:
 
 
 def _load(options: Options) -> Loaded:
-    """The configuration anew, whole. `RotatorError` where anything is wrong with it, or a secret is not there."""
-    from rotator.load import refuse_unready
+    """The configuration anew, whole, by the plugins of now. `RotatorError` where anything is wrong with it, or a secret is not there."""
+    from rotator.load import plugins, refuse_unready
 
+    plugins.forget()
     loaded = options.load()
     refuse_unready(loaded)
     return _warned(loaded)

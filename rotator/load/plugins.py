@@ -180,6 +180,13 @@ def use(directories: Iterable[str | os.PathLike[str]]) -> None:
             sys.path.append(str(path))
 
 
+def forget() -> None:
+    """Look anew at what is installed, and in which versions: somebody may have installed a plugin since. What is imported stays so."""
+    _scanned.clear()
+    plugin_version.cache_clear()
+    importlib.invalidate_caches()
+
+
 def refuse_open(directory: Path) -> None:
     """Raise `BadInput` where someone but root and us could change what is imported from here."""
     if not os.path.isdir(directory):  # noqa: PTH112 - it raises nothing where we may not look

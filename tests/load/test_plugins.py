@@ -55,6 +55,23 @@ def test_a_distribution_in_a_drop_in_directory_is_found(drop_in):
     assert plugins.plugin_version("nothing") is None
 
 
+def test_what_is_installed_while_a_daemon_runs_is_found_once_it_looks_anew(drop_in):
+    plugins.use([drop_in])
+    assert plugins.plugin_version("toy_late") is None
+    info = "rotator-late-2.5.dist-info"
+    installed(drop_in, "rotator-late", "[rotator.targets]\ntoy_late = toy_late:One\n", "2.5")
+    (drop_in / "toy_late.py").write_text("from toy_plugins import One\n")
+    with pytest.raises(BadInput, match="no plugin for this target type is installed"):
+        plugins.target_class("toy_late")
+    plugins.forget()
+    assert plugins.target_class("toy_late").__name__ == "One"
+    assert plugins.plugin_version("toy_late") == "2.5"
+    (drop_in / info).rename(drop_in / info.replace("2.5", "2.6"))
+    (drop_in / info.replace("2.5", "2.6") / "METADATA").write_text("Metadata-Version: 2.1\nName: rotator-late\nVersion: 2.6\n")
+    plugins.forget()
+    assert plugins.plugin_version("toy_late") == "2.6", "what runs import is what the audit names"
+
+
 def test_a_distribution_is_described_once_however_many_types_it_brings(drop_in, monkeypatch):
     """Its METADATA holds its whole README: to parse that for each entry point made a fifth of every command's start."""
     read, original = [], PathDistribution.read_text
