@@ -26,7 +26,7 @@ from rotator.load.config import Loaded
 from rotator.rotate import RunResult
 from rotator.runner import Runner
 from rotator.seam import Seam
-from rotator.state import OURS, StateDir, unusable
+from rotator.state import OURS, StateDir, open_lock, unusable
 from rotator.wakes import INDEX, begin_anew, broken, open_index
 from rotator.worker import Job
 
@@ -181,7 +181,7 @@ class Daemon:
         """The lock that says so; None where another daemon holds it. `BadInput`, `StateTrouble` where it cannot be opened."""
         path = self.state.path / LOCK
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            lock = open_lock(path)
         except OSError as error:
             raise unusable("the daemon's lock", path, error, fix=OURS) from None
         end = self.seam.ticks() + PATIENCE

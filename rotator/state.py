@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -114,12 +115,30 @@ class StateDir:
         return f"{self._id_file.read_text()}:{BOOT_ID.read_text().strip()}:{inode}"
 
 
+def open_lock(path: Path) -> int:
+    """A descriptor of this file, made where it is missing. `OSError`.
+
+    What root makes belongs to the folder's owner, as SQLite has it: a command that root gave by hand, and was refused, would lock out
+    whoever runs rotator. Only a file that is new is given away: another may be a link.
+    """
+    how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        made = os.open(path, how | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, how, 0o600)
+    folder = path.parent.stat()
+    if os.geteuid() == 0 and folder.st_uid != 0:
+        with suppress(PermissionError):  # a root without that capability: all of its files are its own
+            os.fchown(made, folder.st_uid, folder.st_gid)
+    return made
+
+
 class Lock:
     """An flock: it goes with its process, however that ends. A forked child lets go of it, or it would outlive us."""
 
     def __init__(self, path: Path) -> None:
         self.home = ""
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self.fd = open_lock(path)
         os.register_at_fork(after_in_child=self._close)
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -213,6 +213,23 @@ def test_a_lock_that_another_user_has_made_is_said_with_its_name_and_its_mend(tm
     assert "chown" in raised.value.fix
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_lock_that_root_makes_belongs_to_whom_the_state_directory_belongs(tmp_path):
+    """Root's own command may be refused by what belongs to that user: it is not to lock the daemon out."""
+    state = StateDir(tmp_path / "state")
+    state.prepare()
+    linked = tmp_path / "of_root"
+    linked.touch()
+    os.link(linked, state.lock_file("local:linked"))
+    for each in (state.path, state.path / "locks"):
+        os.chown(each, 12345, 12345)
+    for chain in ("local:it", "local:linked"):
+        state.take(chain).release()
+    found = state.lock_file("local:it").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12345, 0o600)
+    assert linked.stat().st_uid == 0, "only what is new is given away"
+
+
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StateTrouble), (errno.EACCES, BadInput)])
 def test_a_daemons_lock_that_another_user_has_made_is_no_bug_of_ours(looked, monkeypatch, number, kind):
     def failing(*_args, **_named):
