@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import selectors
@@ -9,11 +10,15 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from rotator.errors import Denied, PortError, Unreachable
 from rotator.seam import Seam
 
 CHUNK = 65536
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+"""Loaded before the fork: little may be done after it."""
 PASSED_ON = ("PATH", "HOME", "LANG")
 """What a program gets of our environment."""
 NO_PROGRAM = {
@@ -54,6 +59,7 @@ def _started(argv: Sequence[str], env: Mapping[str, str], *, reads: bool, writes
     try:
         child = subprocess.Popen(  # noqa: S603 - the owner's own program, and no shell
             argv, env=dict(env), start_new_session=True, bufsize=0, cwd="/", stderr=subprocess.DEVNULL,
+            preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - it takes no lock that a thread of ours could hold
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL, stdout=subprocess.PIPE if writes else subprocess.DEVNULL,
         )  # fmt: skip
     except OSError as error:
@@ -67,6 +73,16 @@ def _started(argv: Sequence[str], env: Mapping[str, str], *, reads: bool, writes
             if pipe is not None:
                 pipe.close()
         child.wait()
+
+
+def _die_with(run: int) -> None:
+    """In the child: ask the kernel for SIGKILL when the run dies, or the program would act late, beside the next run (prctl(2)).
+
+    One that then runs as another user is out of reach.
+    """
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != run:
+        os._exit(1)  # it died before that
 
 
 def _not_started(name: str, number: int | None) -> PortError:

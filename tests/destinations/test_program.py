@@ -1,12 +1,16 @@
 """The owner's programs are run without a shell, in a session of their own, to a deadline, and leave nothing behind."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from rotator.errors import Denied, Unreachable
 from rotator.program import environment, run_program
+from rotator.testing.processes import gone_within
 
 
 def run(*argv, stdin=None, env=None, timeout=10.0, limit=100_000):
@@ -129,3 +133,23 @@ def test_where_nothing_can_be_started_it_may_be_tried_again(monkeypatch):
     with pytest.raises(Unreachable, match="could not be started") as error:
         run("/bin/true")
     assert error.value.code == "EAGAIN"
+
+
+def test_it_dies_with_the_run_that_is_killed(tmp_path):
+    """Else it acts late, beside the next run."""
+    code = "import sys; from rotator.program import run_program; run_program(['/bin/sh', '-c', sys.argv[1]], env={}, timeout=600)"
+    told = tmp_path / "pid"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, f"echo $$ > {told}.new; mv {told}.new {told}; exec sleep 600"], env={"PATH": os.defpath}
+    )
+    end = time.monotonic() + 30
+    while not told.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    pid = int(told.read_text())
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    try:
+        assert gone_within([pid], 20.0).seconds < 20.0
+    finally:
+        if os.path.exists(f"/proc/{pid}"):  # noqa: PTH110 - plain text
+            os.kill(pid, signal.SIGKILL)
