@@ -5,6 +5,7 @@ Nothing heavy is imported here: `--help` lists the commands by the table below, 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ COMMANDS = {
     "plugins": "List what is installed, begin a new target, try the laws on one.",
 }
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Of stdout, too: it may be a file on that disk."""
 _DROP_INS = "Drop-in plugins; may be repeated."
 _LOGS = "What of the log goes to stderr."
 LEVELS = ("debug", "info", "warning", "error")
@@ -159,6 +162,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(Exit.FAILED)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where what nobody foresaw is said, without a word of its text
         if isinstance(error, SystemExit) and error.code == Exit.FAILED:  # click ends so where whoever read our output went away
+            return int(Exit.FAILED)
+        if isinstance(error, OSError) and error.errno in FULL:
+            _say(f"rotator: {os.strerror(error.errno)} at {_our_frame(error)}: make room; what was done stands: `rotator status`")
             return int(Exit.FAILED)
         _say(f"rotator: {type(error).__name__} at {_our_frame(error)}: this is a bug; run again with the same command to go on")
         return int(Exit.FAILED)

@@ -279,6 +279,15 @@ def test_a_reader_that_went_away_is_no_traceback(tmp_path):
     assert not done.stderr
 
 
+def test_a_full_disk_below_stdout_is_no_bug_of_ours(tmp_path):
+    run("init", cwd=tmp_path)
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run([ROTATOR, "validate"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "bug" not in done.stderr
+
+
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
 def test_whoever_begins_it_may_have_closed_its_streams(closed, tmp_path):
     """As an init script does for a daemon. No file of ours gets their numbers."""
