@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -71,7 +72,9 @@ def _write(wanted: dict[Path, str], state: Path) -> Iterator[Path]:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         loose = looseness(state.stat())
         if loose:
-            raise BadInput(f"the state directory {state} {loose}", fix=f"chmod 700 {state}")
+            used = any(state.iterdir())  # `var` in the root folder is the machine's own: closing it would close it to every program
+            fix = "others use it: give another with --state, or begin in another folder" if used else f"chmod 700 {quote(str(state))}"
+            raise BadInput(f"the state directory {state} {loose}", fix=fix)
         for path, text in {**wanted, state / "store.key": base64.b64encode(secrets.token_bytes(32)).decode() + "\n"}.items():
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             mode = 0o600 if path.name == "store.key" else 0o644

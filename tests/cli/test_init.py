@@ -101,3 +101,14 @@ def test_init_says_what_is_in_its_way(prepare, args, says, call, tmp_path):
     assert done.returncode == 2
     assert says in done.stderr
     assert not (tmp_path / "rotator.yaml").exists() or says == "cannot be written"
+
+
+def test_init_never_says_to_close_a_directory_that_holds_what_is_not_ours(call, tmp_path):
+    (tmp_path / "var/log").mkdir(parents=True)
+    (tmp_path / "var").chmod(0o755)
+    done = call("init")
+    assert done.returncode == 2
+    assert "the state directory var has mode 0755" in done.stderr
+    assert "give another with --state" in done.stderr
+    assert "chmod" not in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["var"]
