@@ -129,13 +129,14 @@ def verify(options: Options, ledger: str | None, heads: str | None) -> int:
             known, troubles = heads_of(stores)
         url = config.ledger_url
     report = verify_ledger(url, known)
+    failed = _troubled(troubles)
+    code = int(report.exit or failed)
     if options.json:
-        render.as_json(report.document())
+        render.as_json({**report.document(), "exit": code, "unread": [str(each) for each in troubles]})
     else:
         for line in report.sentences():
             render.line(line)
-    failed = _troubled(troubles)
-    return int(report.exit or failed)
+    return code
 
 
 def _troubled(troubles: list[RotatorError]) -> int:

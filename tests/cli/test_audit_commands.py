@@ -1,5 +1,6 @@
 """What `rotator audit` says where there is nothing to show, and who did what."""
 
+import json
 import re
 
 import pytest
@@ -67,3 +68,17 @@ def test_who_read_a_secret_and_that_he_gave_no_reason_is_shown(here):
     assert here("get", "it")[0] == 0
     shown = here("audit", "show", "--spec", "it")[1].splitlines()[-1]
     assert re.search(rf" it secret\.read success by {re.escape(actor())} \({trigger()}\): no reason given$", shown), shown
+
+
+def test_a_record_that_cannot_be_read_is_in_the_json_of_verify_as_it_is_in_its_exit_code(here, world, tmp_path):
+    torn = world.folder / "var/store/records/torn.rec"
+    assert json.loads(here("--json", "audit", "verify")[1])["unread"] == []
+    torn.touch(0o600)
+    try:
+        code, out, told = here("--json", "audit", "verify")
+    finally:
+        torn.unlink()
+    found = json.loads(out)
+    assert code == found["exit"] == 3
+    assert told == f"rotator: {found['unread'][0]}\n"
+    assert "torn" in told
