@@ -36,7 +36,9 @@ def _filter(spec: str | None, rotation: str | None, run: str | None, since: str 
     from rotator.cli.runs import parse_duration
     from rotator.ledgers.show import Filter
 
-    begin = datetime.now(UTC) - timedelta(seconds=parse_duration(since, "--since")) if since else None
+    now = datetime.now(UTC)
+    span = parse_duration(since, "--since") if since else 0.0
+    begin = now - timedelta(seconds=span) if since and span < now.timestamp() else None  # there is no event from before 1970
     return Filter(spec=spec, rotation=rotation, run=run, since=begin)
 
 

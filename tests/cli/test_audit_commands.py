@@ -82,3 +82,8 @@ def test_a_record_that_cannot_be_read_is_in_the_json_of_verify_as_it_is_in_its_e
     assert code == found["exit"] == 3
     assert told == f"rotator: {found['unread'][0]}\n"
     assert "torn" in told
+
+
+def test_a_time_before_all_events_leaves_none_out(here):
+    assert here("audit", "show", "--since", "99999999d") == here("audit", "show")
+    assert here("audit", "export", "--since", "30000d") == here("audit", "export")
