@@ -40,11 +40,12 @@ def rekey(options: Options, name: str | None) -> int:
     """
     from rotator.audit import EventName, Result
     from rotator.cli import render
-    from rotator.cli.runs import tell
+    from rotator.cli.runs import held_ledger, tell
     from rotator.cli.stores import open_stores
 
-    config = options.load_lenient().config
-    with open_stores(config) as stores:
+    loaded = options.load_lenient()
+    config = loaded.config
+    with held_ledger(loaded), open_stores(config) as stores:
         name, store = _chosen(stores, name)
         became = {f"{kind}/{path}": _one(store, kind, path) for kind, path in store.documents()}
         key = store.key_id

@@ -123,3 +123,16 @@ def test_another_store_is_refused_by_name(machine, name, words):
     done = machine.rotator("store", "rekey", name)
     assert done.returncode == 2
     assert words in done.stderr.replace("\n", " ")
+
+
+def test_where_the_ledger_takes_no_event_nothing_is_sealed_anew(machine):
+    machine.configure(BOTH)
+    ledger = machine.folder / "var/ledger.db"
+    ledger.touch()
+    ledger.chmod(0o666)
+    files = sorted((machine.folder / "var/store").rglob("*.rec"))
+    before = [each.read_bytes() for each in files]
+    done = machine.rotator("store", "rekey")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the audit ledger has mode 0666" in done.stderr
+    assert [each.read_bytes() for each in files] == before
