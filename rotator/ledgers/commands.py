@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rotator.audit import LEDGER_CHAIN, EventName, Result
 from rotator.errors import RotatorError
-from rotator.ledgers.heads import Records, heads_of, own_head, write_heads
+from rotator.ledgers.heads import Records, heads_of, own_head, read_heads, write_heads
 from rotator.ledgers.nodes import document_of
 from rotator.ledgers.reading import open_readonly
 from rotator.ledgers.report import Report
@@ -64,9 +64,11 @@ def export_ledger(url: str, wanted: Filter) -> Iterator[str]:
 def export_heads(url: str, stores: Mapping[str, Records], path: Path) -> list[RotatorError]:
     """Write the heads of all chains, the ledger's own included, to a file: what a copy of the ledger is verified with.
 
-    Returns what could not be read; those heads are not in the file. `BadInput`, `LedgerFailed`.
+    Returns what could not be read; of that the file keeps the heads that it had: they may be the only witness. `BadInput`, `LedgerFailed`.
     """
     heads, troubles = heads_of(stores)
+    if troubles and path.exists():
+        heads = {**read_heads(path), **heads}
     with closing(open_readonly(url)) as ledger:
         own = own_head(ledger)
     write_heads(path, {**heads, LEDGER_CHAIN: own} if own else heads)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rotator.audit import LEDGER_CHAIN, link
-from rotator.errors import Exit, LedgerFailed
+from rotator.errors import Corrupt, Exit, LedgerFailed
 from rotator.ledgers.commands import export_heads, export_ledger, show_ledger, verify_ledger
 from rotator.ledgers.heads import read_heads
 from rotator.ledgers.place import part
@@ -230,7 +230,10 @@ class Store:
         return list(self.records)
 
     def read(self, path):
-        return self.records[path]
+        record = self.records[path]
+        if isinstance(record, Exception):
+            raise record
+        return record
 
 
 def test_an_exported_copy_with_its_heads_is_proven_elsewhere(live, path, tmp_path, heads, make_event):
@@ -251,6 +254,16 @@ def test_heads_without_an_own_chain_hold_those_of_the_stores(live, path, tmp_pat
     file = tmp_path / "heads.json"
     export_heads(f"sqlite:///{path}", {"local": Store({"orders/db": Record(audit_head=heads[CHAIN])})}, file)
     assert read_heads(file) == heads
+
+
+def test_heads_that_cannot_be_read_now_stay_in_the_file_as_they_were(live, path, tmp_path, heads):
+    file = tmp_path / "heads.json"
+    export_heads(f"sqlite:///{path}", {"local": Store({"orders/db": Record(audit_head=heads[CHAIN])})}, file)
+    gone = export_heads(f"sqlite:///{path}", {"local": Store({"orders/db": Corrupt("torn")}), "far": Store({"a": Record()})}, file)
+    assert [type(each) for each in gone] == [Corrupt]
+    assert read_heads(file) == {**heads, "far:a": None}
+    assert export_heads(f"sqlite:///{path}", {"far": Store({"a": Record()})}, file) == []
+    assert read_heads(file) == {"far:a": None}
 
 
 def test_shown_and_exported_lines_are_those_that_are_meant(live, path):
