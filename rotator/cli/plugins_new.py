@@ -6,6 +6,7 @@ import re
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -58,7 +59,7 @@ def command(options: Options, name: str, family: str, into: Path) -> int:
     _refuse(name)
     folder = into / f"rotator-{name.replace('_', '-')}"
     wrote = _write(folder, _package(name, family))
-    commands = [f"cd {folder}", "python -m pip install -e '.[test]'", "pytest"]
+    commands = [f"cd {quote(str(folder))}", "python -m pip install -e '.[test]'", "pytest"]
     if options.json:
         render.as_json({"wrote": [str(each) for each in wrote], "next": commands})
         return Exit.DONE

@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from shlex import quote
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -119,7 +120,7 @@ def _findings(programs: Iterable[Sequence[str]]) -> Iterable[Finding]:
             yield Finding(Level.FAIL, "place.missing", error.what, error.fix)
             continue
         if not os.access(argv[0], os.X_OK):
-            yield Finding(Level.FAIL, "privilege.missing", f"{argv[0]} may not be run by this user", f"chmod +x {argv[0]}")
+            yield Finding(Level.FAIL, "privilege.missing", f"{argv[0]} may not be run by this user", f"chmod +x {quote(argv[0])}")
 
 
 def _members(text: bytes) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import ClassVar, TypeVar
 
 from pydantic import field_validator
@@ -125,7 +126,7 @@ class LocalFile(Destination[S]):
                 writable, shared = os.access(folder.path, os.W_OK | os.X_OK), parent.st_mode & (stat.S_IWOTH | stat.S_ISVTX)
         except PortError as error:
             return [Finding(Level.FAIL, "place.missing", error.what, error.fix)]
-        fix = f"chmod o= {path}" if self.config.mode is None else f"{tighter(mode)} at this destination in rotator.yaml"
+        fix = f"chmod o= {quote(path)}" if self.config.mode is None else f"{tighter(mode)} at this destination in rotator.yaml"
         found = _findings(path, folder.path, mode, fix, writable=writable, shared=shared == stat.S_IWOTH)
         return [*_strangers(path, uid, gid, parent), *found]
 
@@ -180,7 +181,7 @@ def _findings(path: str, parent: str, mode: int, fix: str, *, writable: bool, sh
         text = f"{parent} is not writable for us: the file cannot be replaced"
         yield Finding(Level.FAIL, "privilege.missing", text, "let the user that runs rotator write in that directory")
     if shared:
-        yield Finding(Level.WARN, "fitness", f"every user of this machine can replace {path}", f"chmod o-w {parent}")
+        yield Finding(Level.WARN, "fitness", f"every user of this machine can replace {path}", f"chmod o-w {quote(parent)}")
     if mode & stat.S_IRWXO:
         how = "read and changed" if mode & stat.S_IWOTH else "read"
         yield Finding(Level.WARN, "fitness", f"{path} can be {how} by every user of this machine", fix)
@@ -192,7 +193,7 @@ def _strangers(path: str, uid: int, gid: int, parent: os.stat_result) -> Iterato
         return
     us, ours = os.geteuid(), {os.getegid(), *os.getgroups()} | ({parent.st_gid} if parent.st_mode & stat.S_ISGID else set())
     if uid not in (-1, us):
-        fix = f"`chown {us} {path}`, without `owner` in rotator.yaml, and let consumers read it by its `group` and `mode`"
+        fix = f"`chown {us} {quote(path)}`, without `owner` in rotator.yaml, and let consumers read it by its `group` and `mode`"
         yield Finding(Level.FAIL, "privilege.missing", f"we may not give {path} to the user {uid}: only root could", fix)
     if gid not in (-1, *ours):
         fix = f"let the user that runs rotator be in the group {gid}, and start rotator anew; or name a `group` that it is in"

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from rotator.errors import BadInput, LedgerFailed
 from rotator.files import PRIVATE_FILE, PRIVATE_FOLDER, file_system, is_remote, looseness, refuse_writable
@@ -83,7 +84,9 @@ def settle(path: Path, *, create: bool) -> None:
         raise LedgerFailed("the audit ledger is no regular file", where=str(path), fix="name the file itself, not a symbolic link to it")
     wrong = looseness(found)
     if wrong:
-        raise LedgerFailed(f"the audit ledger {wrong}", where=str(path), fix=f"chown it to the user that runs rotator; chmod 600 {path}")
+        raise LedgerFailed(
+            f"the audit ledger {wrong}", where=str(path), fix=f"chown it to the user that runs rotator; chmod 600 {quote(str(path))}"
+        )
 
 
 def _make_folder(folder: Path) -> None:

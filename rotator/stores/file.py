@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -290,7 +291,8 @@ class FileStore(Store[FileStoreSettings]):
         except Denied as error:
             if error.code != "ENOENT":
                 raise
-            fix = f"is it mounted? For a new store: mkdir -p -m 700 {root} {root}/{RECORDS} {root}/{VALUES}"
+            folders = shlex.join([root, f"{root}/{RECORDS}", f"{root}/{VALUES}"])
+            fix = f"is it mounted? For a new store: mkdir -p -m 700 {folders}"
             raise Denied(f"there is no store at {root}", fix, error.code) from None
         for each in (top, folder):
             _refuse_loose(each.looseness(), each.path, "700")
@@ -320,7 +322,7 @@ def _components(path: str) -> list[str]:
 
 def _refuse_loose(wrong: str | None, path: str, mode: str) -> None:
     if wrong:
-        raise Denied(f"{path} {wrong}", f"chown it to the user that runs rotator, or to root; chmod {mode} {path}")
+        raise Denied(f"{path} {wrong}", f"chown it to the user that runs rotator, or to root; chmod {mode} {shlex.quote(path)}")
 
 
 def _values(path: str, found: Opened) -> Values:
