@@ -44,11 +44,11 @@ def _filter(spec: str | None, rotation: str | None, run: str | None, since: str 
 
 def _ledger(options: Options, given: str | None) -> str:
     """The URL of the ledger that is meant. `BadInput` where `--ledger` names a file that is not there: nothing was looked at."""
-    from rotator.ledgers.place import path_of
+    from rotator.ledgers.place import is_there, path_of
 
     if given is None:
         return options.load_lenient().config.ledger_url
-    if not path_of(given).exists():
+    if not is_there(given):
         fix = "write --ledger sqlite:///PATH; a fourth slash begins an absolute path"
         raise BadInput("no ledger is there", where=str(path_of(given)), fix=fix)
     return given

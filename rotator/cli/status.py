@@ -64,9 +64,9 @@ def _ended(loaded: Loaded) -> dict[str, list[Ended]] | None:
     """How the last runs ended, by the ledger; none yet where there is no ledger. None: it cannot be read, and why is told."""
     from rotator.errors import LedgerFailed
     from rotator.ledgers.commands import last_ends
-    from rotator.ledgers.place import path_of
+    from rotator.ledgers.place import is_there
 
-    if not path_of(loaded.config.ledger_url).exists():
+    if not is_there(loaded.config.ledger_url):
         return {}
     try:
         return last_ends(loaded.config.ledger_url)

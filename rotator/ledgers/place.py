@@ -49,6 +49,17 @@ def path_of(url: str) -> Path:
     return Path(path)
 
 
+def is_there(url: str) -> bool:
+    """Whether a file is where the URL says; also where that cannot be told: who opens it hears why. `BadInput` for no such URL."""
+    try:
+        path_of(url).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def uri(path: Path, options: str) -> str:
     """The file as SQLite's own URI, whatever characters it has."""
     return f"{path.absolute().as_uri()}?{options}"

@@ -16,7 +16,7 @@ from rotator.audit import Event, EventName, Ledger, Row
 from rotator.errors import LedgerFailed
 from rotator.ledgers.place import part, path_of
 from rotator.ledgers.sqlite import connect, read_rows
-from rotator.ledgers.trouble import troubles
+from rotator.ledgers.trouble import troubles_of_reading
 
 
 def open_readonly(url: str) -> ReadOnlyLedger:
@@ -35,7 +35,7 @@ class ReadOnlyLedger(Ledger):
         self._copy: Path | None = None
         self._database: sqlite3.Connection | None = None
         self._stamp: tuple[int, int] | None = None
-        with troubles(path):
+        with troubles_of_reading(path):
             path.stat()
             try:
                 self._database = self._open()
@@ -76,7 +76,7 @@ class ReadOnlyLedger(Ledger):
         kind = ", ".join(f"CASE WHEN json_valid(line) THEN json_extract(line, '$.{each}') END" for each in ("reason", "outcome"))
         newest = f"SELECT max(row) FROM event WHERE event IN ({marks}) GROUP BY spec, {kind}"  # noqa: S608 - as many marks as events
         asked = f"SELECT row, chain, line FROM event WHERE row IN ({newest}) ORDER BY row DESC"  # noqa: S608 - as above
-        with troubles(self.path):
+        with troubles_of_reading(self.path):
             for row, chain, line in self._database.execute(asked, events):
                 yield Row(row, chain, line)
 

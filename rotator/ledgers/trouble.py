@@ -12,6 +12,7 @@ from rotator.errors import LedgerFailed
 
 _ROOM = "make room there; no side effect happened without its event"
 _WRITABLE = "mount it writable, and let the user that runs rotator write the file and its directory"
+_READABLE = "read it as the user that runs rotator; who may not be that one reads a copy of his own: `--ledger sqlite:///COPY`"
 _HOLDER = "find the process that holds it (fuser, lsof) and end it"
 _RESTORE = (
     "keep the file, with its -wal and -shm, as evidence; put a good copy or nothing in its place, then compare with `rotator audit verify`"
@@ -80,3 +81,15 @@ def troubles(path: os.PathLike[str]) -> Iterator[None]:
         raise of_sqlite(error, path) from None
     except OSError as error:
         raise of_system(error, path) from None
+
+
+@contextmanager
+def troubles_of_reading(path: os.PathLike[str]) -> Iterator[None]:
+    """The same for who only reads: no way on leads over the right to write, for an auditor shall not have it."""
+    try:
+        with troubles(path):
+            yield
+    except LedgerFailed as error:
+        if error.fix != _WRITABLE:
+            raise
+        raise LedgerFailed(error.what, where=error.where, fix=_READABLE) from None

@@ -1,5 +1,6 @@
 """A ledger that cannot take an event says so before the side effect, names the file, and says what to do."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -15,7 +16,7 @@ from rotator.audit import LEDGER_CHAIN, link
 from rotator.errors import LedgerFailed
 from rotator.ledgers import place
 from rotator.ledgers.sqlite import SqliteLedger, open_ledger
-from rotator.ledgers.trouble import of_sqlite, of_system
+from rotator.ledgers.trouble import of_sqlite, of_system, troubles_of_reading
 
 
 @pytest.fixture
@@ -366,3 +367,25 @@ def test_every_answer_of_sqlite_and_of_the_system_has_words(tmp_path):
     assert "it cannot be used (Error)" in str(strange)
     odd = of_system(OSError("no number"), tmp_path)
     assert "the operating system refused (OSError)" in str(odd)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_who_only_reads_is_never_led_to_the_right_to_write(path, number):
+    with pytest.raises(LedgerFailed) as caught, troubles_of_reading(path):
+        raise OSError(number, "x")
+    assert caught.value.where == str(path)
+    assert "`--ledger sqlite:///COPY`" in caught.value.fix
+    assert "write" not in caught.value.fix
+
+
+def test_a_ledger_in_a_folder_that_is_closed_to_us_may_be_there(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    assert not place.is_there(url)
+    (tmp_path / "file").touch()
+    assert not place.is_there(f"sqlite:///{tmp_path}/file/ledger.db")
+
+    def closed(*_args, **_named):
+        raise PermissionError(errno.EACCES, "x")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert place.is_there(url)
