@@ -45,6 +45,7 @@ def command(options: Options, names: tuple[str, ...]) -> int:
         found = {at: row["spec"] for row in rows if (at := row.pop("at", None))}
         if not names:
             rows += _of_no_spec(loaded, stores, found)
+    _tell_of_no_ledger(loaded, rows)
     for row in rows:
         row["last"] = next((f"{each.at} {each.why}" for each in (ended or {}).get(row["spec"], [])), None)
     unknown = [Exit.BAD_INPUT] * bool(loaded.problems) + [Exit.FAILED] * (ended is None)
@@ -73,6 +74,16 @@ def _ended(loaded: Loaded) -> dict[str, list[Ended]] | None:
     except LedgerFailed as error:
         click.echo(f"rotator: {error}", err=True)
         return None
+
+
+def _tell_of_no_ledger(loaded: Loaded, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say that the ledger is not there where a record stands: a run wrote that, and its events before."""
+    from rotator.ledgers.place import is_there, path_of
+
+    url = loaded.config.ledger_url
+    if any(row.get("current") or row.get("pending") for row in rows) and not is_there(url):
+        told = "the audit ledger is not there, so how the last runs ended is not known; is its file system mounted?"
+        click.echo(f"rotator: {path_of(url)}: {told} The next run begins a new one", err=True)
 
 
 def _row(spec: RotationSpec, stores: Mapping[str, Store[Any]], others: dict[str, Store[Any]], ends: Sequence[Ended]) -> dict[str, Any]:

@@ -117,6 +117,19 @@ def test_a_ledger_that_cannot_be_read_is_no_exit_0(world, status):
     assert (code, row["last"]) == (1, None)
 
 
+def test_a_ledger_that_is_not_there_is_told_where_a_record_stands(world, capsys):
+    asked = world.command("status", entry=())
+    assert (main(asked), capsys.readouterr().err) == (0, "")
+    for each in (world.folder / "var").glob("ledger.db*"):
+        each.unlink()
+    assert main(asked) == 0
+    assert capsys.readouterr().err.startswith(f"rotator: {world.folder}/var/ledger.db: the audit ledger is not there")
+    assert not (world.folder / "var/ledger.db").exists()
+    for each in (world.folder / "var/store").rglob("*.rec"):
+        each.unlink()
+    assert (main(asked), capsys.readouterr().err) == (4, "")
+
+
 # ---- what the record alone says
 
 
