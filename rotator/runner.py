@@ -78,12 +78,15 @@ def preload(types: Iterable[str]) -> list[str]:
 class NoProcess(RotatorError):
     """No process can be had for a run now; nothing of it was begun."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, *, stopping: bool = False) -> None:
         self.lasts = isinstance(error, FileNotFoundError)
         """Whether that cannot pass: the forkserver's socket is gone, and only a new main makes another."""
         self.why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         fix = "Who removes files of the temporary directory?" if self.lasts else "Raise the limit of processes, memory or open files"
-        super().__init__(f"no process can be had for a run ({self.why}); nothing of it was begun", fix=fix)
+        if stopping:  # a signal to the whole group ends the forkserver, too, while that begins
+            super().__init__("it was asked to stop as it began; nothing of it was begun", fix="Give the same command again")
+        else:
+            super().__init__(f"no process can be had for a run ({self.why}); nothing of it was begun", fix=fix)
 
 
 class NotSent(BadInput):
@@ -196,7 +199,7 @@ class Runner:
         try:
             future: Future[Any] = concurrent.process(**how)(function)(*arguments)  # type: ignore[no-untyped-call]  # its overloads lie: the key is "context"
         except (OSError, EOFError, RuntimeError) as error:  # no process, no thread, or a forkserver that could not fork
-            raise NoProcess(error) from None
+            raise NoProcess(error, stopping=self.stopping) from None
         return future
 
     def _wait(self) -> Spare:

@@ -169,6 +169,16 @@ def test_where_no_temporary_directory_can_be_written_it_is_said_and_may_pass(mon
     assert "TMPDIR" in raised.value.fix
 
 
+def test_a_run_that_was_asked_to_stop_as_it_began_blames_no_limit_of_the_machine(looked, monkeypatch):
+    no_process(monkeypatch, EOFError())
+    runner, job = Runner(runs=1, per_connection=1), make_job(looked.loaded, looked.spec)
+    with pytest.raises(NoProcess, match=r"no process can be had for a run \(EOFError\)"):
+        runner.start(job)
+    runner.stop()
+    with pytest.raises(NoProcess, match="it was asked to stop as it began; nothing of it was begun"):
+        runner.start(job)
+
+
 def test_a_command_says_why_runs_were_not_begun_and_fails(capsys):
     assert stopped(2, NoProcess(OSError(errno.EMFILE, "x"))) is Exit.FAILED
     assert capsys.readouterr().err == (
