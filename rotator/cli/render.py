@@ -63,9 +63,14 @@ def result(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, json: b
         table([each.replace("_", " ").upper() for each in columns], [[row.get(each) for each in columns] for row in rows])
 
 
+def narrow() -> bool:
+    """Whether stdout is a terminal in which a wide table has no room."""
+    return sys.stdout.isatty() and shutil.get_terminal_size().columns < ROOM
+
+
 def blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as a table where a terminal has room for it; else a block for each: its first column, and a line for each fact below it."""
-    if sys.stdout.isatty() and shutil.get_terminal_size().columns >= ROOM:
+    if sys.stdout.isatty() and not narrow():
         return result(columns, rows, json=False)
     first, *others = columns
     width = max(map(len, others))

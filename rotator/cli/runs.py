@@ -262,8 +262,13 @@ def finish(
         render.as_json({"exit": int(code), "results": [document(each) for each in results], "problems": problems, "not_begun": not_begun})
     else:
         now = datetime.now(UTC).timestamp()
-        rows = [[each.spec, int(each.exit), each.why, each.message, each.fix or "", when(next_look(each, now))] for each in results]
-        render.table(["SPEC", "EXIT", "STATE", "WHAT", "WHAT TO DO", "NEXT LOOK"], rows)
+        columns = ["spec", "exit", "state", "what", "what_to_do", "next_look"]
+        told = [(each.spec, int(each.exit), each.why, each.message, each.fix, when(next_look(each, now))) for each in results]
+        rows = [dict(zip(columns, each, strict=True)) for each in told]
+        if render.narrow():  # a column of a table would break the commands in it into pieces
+            render.blocks(columns, rows)
+        else:
+            render.result(columns, rows, json=False)
     return int(code)
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from rotator.cli import dry_run, main, render
+from rotator.cli import Options, dry_run, main, render
+from rotator.cli.runs import finish
 from rotator.errors import Exit
 from rotator.model import Finding, Level
 from rotator.rotate import RunResult
@@ -102,3 +104,23 @@ def test_a_terminal_with_room_has_a_table(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     render.blocks(COLUMNS, ROWS)
     assert "WAITS FOR" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_narrow_terminal_has_what_to_do_on_a_line_of_its_own_for_a_command_in_it_is_copied(capsys, monkeypatch, tmp_path):
+    fix = "take it over: `rotator adopt orders-db --from …` or `rotator adopt orders-db --new`"
+    result = RunResult(spec="orders-db", exit=Exit.HUMAN, why="adopt", message="nothing is known of this spec yet", fix=fix)
+    loaded = SimpleNamespace(config=SimpleNamespace(state=tmp_path), problems=())
+    told = []
+    for terminal, width in ((True, 80), (True, 120), (False, 80)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert finish(Options(), loaded, [result]) == Exit.HUMAN
+        told.append(capsys.readouterr().out.splitlines())
+    assert told[0] == [
+        "orders-db",
+        "  EXIT        4",
+        "  STATE       adopt",
+        "  WHAT        nothing is known of this spec yet",
+        f"  WHAT TO DO  {fix}",
+    ]
+    assert all("WHAT TO DO" in each[0] for each in told[1:])
