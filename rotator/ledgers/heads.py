@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,13 +74,25 @@ def own_head(ledger: Ledger) -> Head | None:
 
 
 def write_heads(path: Path, heads: Mapping[str, Head | None]) -> None:
-    """Write a heads file, whole or not at all; one that stands there is replaced. Raises `LedgerFailed`."""
+    """Write a heads file, whole or not at all; a heads file that stands there is replaced. Raises `BadInput`, `LedgerFailed`."""
+    _refuse_another(path)
     plain = {chain: None if head is None else {"seq": head.seq, "hash": head.hash} for chain, head in heads.items()}
     text = json.dumps({"format": FORMAT, "heads": plain}, indent=1, sort_keys=True)
     try:
         replace_atomically(str(path), f"{text}\n".encode())
     except OSError as error:
         raise of_heads(error, path) from None
+
+
+def _refuse_another(path: Path) -> None:
+    """What stands there may be a device, the configuration or a ledger: to replace it by a mistyped option would be the end of it."""
+    with suppress(OSError):  # where it is not there, or cannot be told, the write says so
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            fix = "name a file; `cat` shows what is in it"
+            raise BadInput("no regular file is there, so the heads were not written", where=str(path), fix=fix)
+        if found.st_size:
+            read_heads(path)
 
 
 def read_heads(path: Path) -> dict[str, Head | None]:

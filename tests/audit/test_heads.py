@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,27 @@ def test_heads_come_from_every_record_that_can_be_read_and_the_others_are_named(
     assert heads == {"local:a": Head(3, HASH), "local:b": None, "vault:a": Head(4, HASH)}
     assert [type(each) for each in troubles] == [Corrupt, BadInput, Unreachable]
     assert "local:d: its record has format 2" in str(troubles[1])
+
+
+@pytest.mark.parametrize("there", ["link", "device", "text", "json"])
+def test_heads_replace_nothing_but_heads(tmp_path, there):
+    path, kept = tmp_path / "there", tmp_path / "kept"
+    kept.write_text("mine")
+    if there == "link":
+        path.symlink_to(kept)
+    elif there == "device":
+        os.mkfifo(path)
+    else:
+        path.write_text("version: 1\n" if there == "text" else '{"format": 1}')
+    before = path.lstat()
+    with pytest.raises(BadInput, match="the heads were not written" if there in ("link", "device") else "no heads file") as caught:
+        write_heads(path, {"local:orders/db": Head(12, HASH)})
+    assert str(path) in str(caught.value)
+    assert (path.lstat().st_ino, path.lstat().st_size, kept.read_text()) == (before.st_ino, before.st_size, "mine")
+    empty = tmp_path / "empty"
+    empty.touch()
+    write_heads(empty, {"local:orders/db": Head(12, HASH)})
+    assert read_heads(empty) == {"local:orders/db": Head(12, HASH)}
 
 
 def test_the_ledgers_own_head_is_its_last_loose_event(tmp_path, make_event):
