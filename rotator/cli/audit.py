@@ -101,6 +101,8 @@ def export(
         for line in export_ledger(_ledger(options, ledger), _filter(spec, rotation, run, since)):
             click.echo(line)
         return Exit.DONE
+    if spec or rotation or run or since:
+        raise click.UsageError("--heads writes the heads of all chains: leave out --spec, --rotation, --run and --since")
     config = options.load_lenient().config
     with open_stores(config) as stores:
         return _troubled(export_heads(_ledger(options, ledger) if ledger else config.ledger_url, stores, Path(heads)))

@@ -87,3 +87,10 @@ def test_a_record_that_cannot_be_read_is_in_the_json_of_verify_as_it_is_in_its_e
 def test_a_time_before_all_events_leaves_none_out(here):
     assert here("audit", "show", "--since", "99999999d") == here("audit", "show")
     assert here("audit", "export", "--since", "30000d") == here("audit", "export")
+
+
+@pytest.mark.parametrize("words", [("--spec", "it"), ("--since", "1d"), ("--run", "x"), ("--rotation", "x")])
+def test_heads_are_those_of_all_chains_or_none(here, words, tmp_path):
+    code, _, told = here("audit", "export", "--heads", str(tmp_path / "heads.json"), *words)
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert told.startswith("rotator: --heads writes the heads of all chains")
