@@ -42,7 +42,7 @@ STORIES = (
     *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_writing_a_store.py", "test_plugins_check.py"),
     *("test_handbook.py", "test_postgres_rights.py", "test_cron.py", "test_leaked.py", "test_plugins_check_words.py"),
     *("test_plugins_new.py", "test_plugins_libraries.py", "test_store_rekey.py"),
-    *("test_server.py", "test_throwaway_servers.py", "_everywhere.py"),
+    *("test_server.py", "test_throwaway_servers.py", "test_aws_moto.py", "test_teeth.py", "_everywhere.py"),
 )
 """So are those of files elsewhere whose names end so."""
 FIRST = (*FIELD, "proofs", "plugins", "stores")

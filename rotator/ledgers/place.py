@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sqlite3
@@ -53,10 +54,8 @@ def is_there(url: str) -> bool:
     """Whether a file is where the URL says; also where that cannot be told: who opens it hears why. `BadInput` for no such URL."""
     try:
         path_of(url).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR)
     return True
 
 

@@ -382,6 +382,7 @@ def test_a_ledger_in_a_folder_that_is_closed_to_us_may_be_there(tmp_path, monkey
     url = f"sqlite:///{tmp_path}/ledger.db"
     assert not place.is_there(url)
     (tmp_path / "file").touch()
+    assert place.is_there(f"sqlite:///{tmp_path}/file")
     assert not place.is_there(f"sqlite:///{tmp_path}/file/ledger.db")
 
     def closed(*_args, **_named):

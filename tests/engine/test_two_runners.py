@@ -12,7 +12,7 @@ from rotator.testing.interleave import Interleaving
 from rotator.testing.lab import SHAPES, Lab, in_memory
 from rotator.testing.pause import Paused
 
-pytestmark = pytest.mark.no_cover  # thousands of histories: the other tests of the engine reach every branch, and are counted
+pytestmark = pytest.mark.proof  # random histories have two and three runners, too
 
 SEEDS = range(40)
 """By five shapes: 200 interleavings of two runners."""

@@ -11,6 +11,7 @@ class TestOverlapping(SetTargetContract):
         return make_bench()
 
 
+@pytest.mark.proof
 class TestOverlappingByEd25519(SetTargetContract):
     @pytest.fixture
     def bench(self, make_bench):

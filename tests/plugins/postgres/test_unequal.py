@@ -105,6 +105,7 @@ def test_what_the_idle_one_lacks_is_found_and_the_statements_give_it(bench, what
     assert differences(bench) == []
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("server", ["newest"])
 @pytest.mark.parametrize("what", [each for each in DIFFERENCES if each != "connection limit"])
 def test_what_only_the_idle_one_has_is_a_warning_and_the_statements_take_it(bench, what):

@@ -12,6 +12,7 @@ class TestOverlapping(SetTargetContract):
 
 
 @pytest.mark.soak
+@pytest.mark.proof
 class TestOverlappingWithoutAFence(SetTargetContract):
     @pytest.fixture
     def bench(self, make_bench):

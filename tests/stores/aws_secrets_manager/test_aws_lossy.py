@@ -49,6 +49,7 @@ def race(world, writes, seed):
     return len(said["written"]), len(said["undecided"])
 
 
+@pytest.mark.proof
 def test_eight_writers_over_a_lossy_way_lose_nothing_and_hear_no_falsehood(world):
     written, undecided = race(world, 48, 11)
     assert written > 6

@@ -70,6 +70,7 @@ def kept_siblings(world, *, through_the_store):
     return kept
 
 
+@pytest.mark.proof
 def test_the_siblings_of_100_random_documents_stay_as_they_are_to_the_byte(world):
     assert kept_siblings(world, through_the_store=5) == 100
 

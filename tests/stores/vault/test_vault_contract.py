@@ -17,6 +17,7 @@ class TestVaultStore(StoreContract):
         return world.store(mount="mian")
 
 
+@pytest.mark.proof
 class TestVaultStoreInANamespaceOnAMountThatKeepsVersions(StoreContract):
     """Where the mount keeps versions, each write destroys what it replaced."""
 

@@ -39,6 +39,7 @@ def race(world, bao, monkeypatch, writes):
     return len(said["written"]), len(said["undecided"])
 
 
+@pytest.mark.proof
 def test_eight_writers_over_a_lossy_way_lose_nothing_and_hear_no_falsehood(world, bao, monkeypatch):
     written, undecided = race(world, bao, monkeypatch, 80)
     assert written > 10

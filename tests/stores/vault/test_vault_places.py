@@ -37,6 +37,7 @@ def random_value(rng, depth=0):
     return None
 
 
+@pytest.mark.proof
 def test_the_siblings_of_100_random_documents_stay_as_they_are(world):
     rng, store, kept = random.Random(7), world.store(), 0
     for n in range(100):
