@@ -23,8 +23,8 @@ LONGEST_NAME = 200
 PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 """What a machine is in for a while: nothing is wrong with what was asked."""
 
-
 OURS = "see its disk, and whose it is: where root ran rotator by hand, chown it to the user that runs it"
+"""What to do about a file of the state directory that cannot be opened."""
 
 
 class StateTrouble(RotatorError):

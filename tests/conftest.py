@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 FIELD = ("leaks", "faults")
 """Folders whose tests share the servers of `leaks/field.py`."""
 PROOFS = (*FIELD, "proofs", "ci", "bad_plugins", "demo", "verdaccio")
-"""Folders that prove the whole: commands, with their processes and servers. Their tests are marked `proof`, and told by `make proofs`."""
+"""Folders that prove the whole: commands, with their processes and servers; or one more server. Their tests are told by `make proofs`."""
 STORIES = (
     *("_rotation.py", "_story.py", "_kills.py", "_crash.py"),
     *("test_daemon.py", "test_wakes.py", "test_writing_a_target.py", "test_writing_a_store.py", "test_plugins_check.py"),

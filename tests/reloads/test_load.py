@@ -11,16 +11,11 @@ from rotator.load import Invalid, load, refuse_unready
 from rotator.load.plugins import reload_class
 from rotator.model import Reached
 from rotator.spec import ReloadSpec
+from tests.load.load_kit import POSTGRES
 
-OWNER = """version: 1
-environment: test
-connections:
-  pg:
-    type: postgres
-    host: db.internal
-    admin: {username: rotator, password: {env: PG_ADMIN}}
-    allow: {schedules: ["*"]}
-stores:
+OWNER = (
+    POSTGRES
+    + """\
   local: {type: file, path: var/store, key: {file: var/store.key}}
 destinations:
   env: {type: env_file, path: out/env, allow: {schedules: ["*"]}}
@@ -30,6 +25,7 @@ reloads:
   plain: {type: webhook, url: "https://b.internal/", secret: {env: HOOK_KEY}, ack: status, tls: {ca: ca.pem}, allow: {schedules: ["*"]}}
   old: {type: signal, pidfile: run/old.pid, signal: HUP, exe: /usr/sbin/oldd, user: oldd, allow: {schedules: ["*"]}}
 """
+)
 TEAM = """version: 1
 rotations:
   orders-db:
